@@ -1,0 +1,111 @@
+import type { ErrorCode } from './errors.ts'
+import type { Envelope, ExecutionRecord, Result } from './execution.ts'
+import type { AgentFrame, RunnerFrame } from './frames.ts'
+
+/**
+ * The three things that differ between Kubernetes and the embedded mode, as their callers see them:
+ * ExecutionQueue (Publisher for the api, Consumer for the runner), SandboxProvider, ExecutionStore (Records for the api, Recorder for the runner).
+ */
+
+// ---- queue -------------------------------------------------------------------------------------------------------------------------------------------
+
+/** The answer to an execution that somebody waits for. Travels between processes, so an error is its code and public text. */
+export type Reply =
+  | { id: string; result: Result; timings?: Timings | undefined }
+  | { id: string; error: { code: ErrorCode; message: string } }
+
+/** Where the time went, step by step in milliseconds. Only there when asked for (TIMINGS). */
+export type Timings = Record<string, number>
+
+export interface Publisher {
+  /**
+   * Hands over an execution that must not be lost: resolves when the queue has it for good.
+   * @throws AppError queue_full, queue_unavailable
+   */
+  schedule(envelope: Envelope): Promise<void>
+  /**
+   * Hands over an execution and waits for its end. Resolves with undefined when it outlasts `waitMs`.
+   * @throws AppError queue_full, queue_unavailable, or what the runner replied
+   */
+  run(envelope: Envelope, waitMs: number): Promise<{ result: Result; timings?: Timings | undefined } | undefined>
+}
+
+export interface Delivery {
+  envelope: Envelope
+  /** It may have been handed out before: look for a record before running it. */
+  redelivered: boolean
+  /** Answers somebody who waits; undefined for a scheduled execution. Never throws, never waits. */
+  reply?: ((reply: Reply) => void) | undefined
+  /** Unix milliseconds at which the waiting caller gives up; undefined for a scheduled execution. */
+  replyBefore?: number | undefined
+}
+
+/** What becomes of a delivery: done with; hand it out again (counts as an attempt); give it up (it is recorded as lost). */
+export type Verdict = 'ack' | 'requeue' | 'dead-letter'
+
+export type DeliveryHandler = (delivery: Delivery) => Promise<Verdict>
+
+export interface Consumer {
+  /** Takes executions of one language, at most `capacity` at a time of each kind (scheduled, run). Calling it again changes the capacity; 0 takes nothing. */
+  consume(language: string, capacity: number, handler: DeliveryHandler): Promise<void>
+  /** Takes executions that were given up, of all languages, so that their end can be recorded. */
+  consumeDeadLetters(handler: DeliveryHandler): Promise<void>
+  /** Takes nothing new; what was handed out can still be acknowledged. */
+  stop(): Promise<void>
+}
+
+// ---- sandboxes ---------------------------------------------------------------------------------------------------------------------------------------
+
+/** Why a sandbox can no longer be used. */
+export type SandboxEnd =
+  /** Its one execution is over, or we destroyed it. */
+  | { reason: 'finished' }
+  /** The kernel ended it for memory, agent included. */
+  | { reason: 'out_of_memory' }
+  /** Evicted, deleted, its stream broke, it broke the protocol, it reported a fault: `detail` is for the log. */
+  | { reason: 'lost'; detail: string }
+
+/** One place to run one program, used once. Whether it is a pod, a process or a slot in a bigger one is its provider's business. */
+export interface Sandbox {
+  /** Unique; how an operator finds it: the Job's name on Kubernetes. */
+  readonly name: string
+  readonly language: string
+  /** The version of the interpreter that really runs in it. */
+  readonly version: string
+  /** Settles once, never rejects. */
+  readonly ended: Promise<SandboxEnd>
+  /** The one listener for the frames of its execution, in order. Set before `send`. */
+  onFrame(listener: (frame: AgentFrame) => void): void
+  send(frame: RunnerFrame): void
+  /** Ends it whatever it does, frees all it holds. Safe to call again; resolves when it no longer counts. */
+  destroy(): Promise<void>
+}
+
+export interface SandboxProvider {
+  /**
+   * Makes a sandbox: resolves when its agent is ready and its stream attached.
+   * @throws AppError sandbox_unavailable: it can't be scheduled, its image can't be pulled, it crashed, it was not ready in time; the message says which.
+   */
+  start(language: string, signal: AbortSignal): Promise<Sandbox>
+}
+
+// ---- results -----------------------------------------------------------------------------------------------------------------------------------------
+
+export interface Recorder {
+  /** Whether a final record of this execution exists. */
+  has(id: string): Promise<boolean>
+  /** Says that the execution runs, for those who look; losing this is no harm. */
+  markRunning(id: string, sandbox: Sandbox): Promise<void>
+  /** Keeps the end of an execution for good; without a sandbox when it never had one, or it is gone. The first record of an id stays. */
+  record(record: ExecutionRecord, sandbox?: Sandbox): Promise<void>
+}
+
+export type Lookup = { status: 'queued' | 'running' } | { status: 'final'; record: ExecutionRecord }
+
+export interface Records {
+  /**
+   * How an execution stands; `queued` when nothing is recorded of it. Waits up to `waitMs` for its end.
+   * @throws AppError store_unavailable
+   */
+  find(id: string, waitMs: number, signal?: AbortSignal): Promise<Lookup>
+}
