@@ -511,14 +511,19 @@ class Meter:
     forked from the agent cannot be below the agent's own size, so it counts only above that.
     """
 
-    def __init__(self, container, folders):
-        self.container, self.folders = container, folders
+    def __init__(self, container, folders, memory_limit):
+        self.container, self.folders, self.limit = container, folders, memory_limit
         self.floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self.cpu_before = 0.0    # of a warm guest before it was claimed
         self.reaped_cpu = self.live_cpu = 0.0
         self.peak = 0
         self.largest_reaped = 0
-        self.interval = TICK_S[0]
+        self.interval = self.pause(memory_limit)
+
+    @staticmethod
+    def pause(headroom):
+        """Seconds that may pass until memory is looked at again."""
+        return min(max(headroom / FILL_RATE, TICK_S[0]), TICK_S[1])
 
     def reaped(self, usage):
         self.reaped_cpu += usage.ru_utime + usage.ru_stime
@@ -532,23 +537,23 @@ class Meter:
     def memory(self):
         return max(self.peak, self.largest_reaped if self.largest_reaped > self.floor or not self.peak else 0)
 
-    def look(self, memory_limit):
+    def look(self):
         """Measures everything now. True when the memory limit has been crossed."""
         began = time.monotonic()
         processes = guest_processes()
         self.live_cpu = sum(facts[1] for facts in processes.values())
         files = self.folders.used()
         used = sum(facts[2] for facts in processes.values()) + files
-        if used > memory_limit:  # perhaps only because pages that processes share were counted for each of them
+        if used > self.limit:  # perhaps only because pages that processes share were counted for each of them
             anonymous, shared = proportional_memory(processes)
             used = anonymous + max(shared, files)  # a mapped file is in both
-        if self.container.current() > memory_limit:
+        if self.container.current() > self.limit:
             used = max(used, self.container.used())
         if processes:
             self.peak = max(self.peak, used)
         cost = time.monotonic() - began
-        self.interval = max(min(max((memory_limit - used) / FILL_RATE, TICK_S[0]), TICK_S[1]), 10 * cost)
-        return used > memory_limit or self.container.killed()
+        self.interval = max(self.pause(self.limit - used), 10 * cost)
+        return used > self.limit or self.container.killed()
 
     def settle(self):
         """All processes have been reaped: what was live is in their sum now."""
@@ -702,7 +707,7 @@ class Execution:
         self.guest, self.began = None, 0.0
         self.output_left = self.limits["outputBytes"]
         self.stdin = memoryview(frame["stdin"].encode())
-        self.meter = Meter(agent.container, agent.folders)
+        self.meter = Meter(agent.container, agent.folders, self.limits["memoryBytes"])
 
     # -- start
 
@@ -793,7 +798,7 @@ class Execution:
         return not self.truncated
 
     def look(self):
-        if self.meter.look(self.limits["memoryBytes"]):
+        if self.meter.look():
             self.stop("memory")
         elif self.meter.cpu * 1000 >= self.limits["cpuTimeMs"]:
             self.stop("cpu_time")
