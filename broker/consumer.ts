@@ -1,0 +1,168 @@
+import type { ChannelModel, ConsumeMessage } from 'amqplib'
+import { toError } from '../core/errors.ts'
+import type { Envelope } from '../core/execution.ts'
+import type { Log } from '../core/log.ts'
+import type { Consumer, Delivery, DeliveryHandler } from '../core/ports.ts'
+import type { BrokerSettings } from './config.ts'
+import { type Broker, connectBroker, type Restart } from './connection.ts'
+import { replyAddress, wasDelivered } from './messages.ts'
+import { ReplySender } from './reply-sender.ts'
+import { Subscription } from './subscription.ts'
+import { assertTopology, describeTopology, type Names, namesOf } from './topology.ts'
+
+/** Recording an end is one write, so few at a time empty the queue quickly and leave the API server alone. */
+const DEAD_LETTER_CAPACITY = 10
+
+const REQUEUE_DELAY_MS = 1_000
+
+/** A run's caller waits, and its queue gives it up soon anyway. */
+const RUN_REQUEUE_DELAY_MS = 50
+
+export interface ConsumerOptions {
+  settings: BrokerSettings
+  log: Log
+  /** How the connections are called in RabbitMQ's lists. */
+  name?: string
+}
+
+/**
+ * The runner's end of the queue. Start it with `connectConsumer`. Replies have a connection of their own: RabbitMQ stops reading from a connection that
+ * publishes when it is short of memory, and acknowledgements, which would free it, must still get through.
+ */
+export class RabbitConsumer implements Consumer, AsyncDisposable {
+  readonly #options: ConsumerOptions
+  readonly #names: Names
+  readonly #replies: ReplySender
+  readonly #subscriptions = new Map<string, Subscription>()
+  readonly #languages = new Set<string>()
+  readonly #brokers = new AsyncDisposableStack()
+  #broker: Broker | undefined
+  #session: { model: ChannelModel; restart: Restart } | undefined
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options
+    this.#names = namesOf(options.settings.QUEUE_PREFIX)
+    this.#replies = new ReplySender(this.#names.work, options.log)
+  }
+
+  /** For readiness. */
+  get connected(): boolean {
+    return this.#broker?.connected ?? false
+  }
+
+  /** Called by `connectConsumer` only. */
+  async start(): Promise<void> {
+    const { settings, log, name = 'runlet-runner' } = this.#options
+    const replies = await connectBroker({
+      url: settings.AMQP_URL,
+      name: `${name} replies`,
+      log: log.child({ connection: 'replies' }),
+      setup: (model, restart) => this.#replies.open(model, restart),
+      onDown: () => this.#replies.lost(),
+    })
+    this.#brokers.use(replies)
+    this.#broker = await connectBroker({
+      url: settings.AMQP_URL,
+      name,
+      log,
+      setup: (model, restart) => this.#setUp(model, restart),
+      onDown: () => this.#tearDown(),
+    })
+    this.#brokers.use(this.#broker)
+  }
+
+  /** Returns without the broker: what is asked for here happens at the next connect. Each kind (scheduled, run) has `capacity` of its own. */
+  async consume(language: string, capacity: number, handler: DeliveryHandler): Promise<void> {
+    this.#languages.add(language)
+    const kinds = [
+      { queue: this.#names.executions(language), requeueDelayMs: REQUEUE_DELAY_MS },
+      { queue: this.#names.runs(language), requeueDelayMs: RUN_REQUEUE_DELAY_MS },
+    ]
+    await Promise.all(
+      kinds.map((kind) =>
+        this.#subscribe({ ...kind, language, invalid: 'dead-letter', capacity, handler, deadLetters: false }),
+      ),
+    )
+  }
+
+  /** What cannot be read is acknowledged here: there is no further queue to put it into, and the log has it. */
+  async consumeDeadLetters(handler: DeliveryHandler): Promise<void> {
+    await this.#subscribe({
+      queue: this.#names.deadLetters,
+      requeueDelayMs: REQUEUE_DELAY_MS,
+      invalid: 'ack',
+      capacity: DEAD_LETTER_CAPACITY,
+      handler,
+      deadLetters: true,
+    })
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#subscriptions.values()].map((subscription) => subscription.stop()))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+    await this.#brokers.disposeAsync()
+    this.#tearDown()
+  }
+
+  async #subscribe(wanted: {
+    queue: string
+    language?: string
+    requeueDelayMs: number
+    invalid: 'ack' | 'dead-letter'
+    capacity: number
+    handler: DeliveryHandler
+    deadLetters: boolean
+  }): Promise<void> {
+    const { capacity, handler, deadLetters, ...options } = wanted
+    const existing = this.#subscriptions.get(options.queue)
+    const toDelivery = (envelope: Envelope, message: ConsumeMessage) => this.#toDelivery(envelope, message, deadLetters)
+    const subscription = existing ?? new Subscription({ ...options, handler, toDelivery, log: this.#options.log })
+    this.#subscriptions.set(options.queue, subscription)
+    const session = this.#session
+    try {
+      await subscription.resize(capacity, handler)
+      if (existing !== undefined || session === undefined) return
+      await this.#declare(session.model, options.language === undefined ? [] : [options.language])
+      await subscription.open(session.model, session.restart)
+    } catch (thrown: unknown) {
+      const { message } = toError(thrown)
+      session?.restart(`${options.queue} could not be consumed: ${message}`)
+    }
+  }
+
+  async #setUp(model: ChannelModel, restart: Restart): Promise<void> {
+    // Before anything is awaited: who subscribes from now on opens on this connection, the others are opened here.
+    this.#session = { model, restart }
+    const subscriptions = [...this.#subscriptions.values()]
+    await this.#declare(model, this.#languages)
+    await Promise.all(subscriptions.map((subscription) => subscription.open(model, restart)))
+  }
+
+  async #declare(model: ChannelModel, languages: Iterable<string>): Promise<void> {
+    const { settings, log } = this.#options
+    await assertTopology(() => model.createChannel(), describeTopology(settings, languages), log)
+  }
+
+  #tearDown(): void {
+    this.#session = undefined
+    for (const subscription of this.#subscriptions.values()) subscription.lost()
+  }
+
+  #toDelivery(envelope: Envelope, message: ConsumeMessage, deadLetter: boolean): Delivery {
+    const redelivered = deadLetter || wasDelivered(message.fields.redelivered, message.properties)
+    const address = replyAddress(message.properties, this.#names.replies(''))
+    if (address === undefined) return { envelope, redelivered }
+    const { replyTo, replyBefore } = address
+    return { envelope, redelivered, replyBefore, reply: (reply) => this.#replies.send(replyTo, reply) }
+  }
+}
+
+/** Starts the consumer; returns at once, also when the broker is down. Dispose of it after `stop` and when the handlers are done. */
+export async function connectConsumer(options: ConsumerOptions): Promise<RabbitConsumer> {
+  const consumer = new RabbitConsumer(options)
+  await consumer.start()
+  return consumer
+}

@@ -1,0 +1,88 @@
+import type { MessageProperties, Options } from 'amqplib'
+import { z } from 'zod'
+import { ERROR_CODES } from '../core/errors.ts'
+import { Envelope, Result } from '../core/execution.ts'
+import type { Reply } from '../core/ports.ts'
+
+/**
+ * What travels through RabbitMQ. The body is JSON: an Envelope one way, a Reply the other. Properties:
+ * - messageId: the execution's id;
+ * - replyTo, correlationId: only when somebody waits, the queue of the replica that waits and the id again;
+ * - header `runlet-reply-before`: Unix milliseconds at which the one who waits gives up;
+ * - header `runlet-repeated`: the publisher never heard of its first try, so the message may be there twice.
+ */
+const REPLY_BEFORE = 'runlet-reply-before'
+const REPEATED = 'runlet-repeated'
+
+const ReplyMessage = z.union([
+  z.object({ id: z.string(), result: Result, timings: z.record(z.string(), z.number()).optional() }),
+  z.object({ id: z.string(), error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }) }),
+])
+
+export function scheduleProperties(id: string, repeated: boolean): Options.Publish {
+  return {
+    messageId: id,
+    persistent: true,
+    mandatory: true,
+    contentType: 'application/json',
+    ...(repeated && { headers: { [REPEATED]: true } }),
+  }
+}
+
+export function runProperties(id: string, replyTo: string, replyBefore: number): Options.Publish {
+  return {
+    messageId: id,
+    correlationId: id,
+    replyTo,
+    persistent: false,
+    mandatory: true,
+    contentType: 'application/json',
+    headers: { [REPLY_BEFORE]: replyBefore },
+  }
+}
+
+export function encode(value: Envelope | Reply): Buffer {
+  return Buffer.from(JSON.stringify(value))
+}
+
+/** The body of a message, or what is wrong with it in words that hold nothing of it. */
+export type Decoded<Value> = { value: Value } | { fault: string }
+
+/** @param language what the queue is for; undefined where all languages meet. */
+export function decodeEnvelope(content: Buffer, language?: string): Decoded<Envelope> {
+  const decoded = decode(Envelope, content)
+  if ('fault' in decoded || language === undefined || decoded.value.program.language === language) return decoded
+  return { fault: `program.language: is not that of the queue, "${language}"` }
+}
+
+export function decodeReply(content: Buffer): Decoded<Reply> {
+  return decode(ReplyMessage, content)
+}
+
+function decode<Schema extends z.ZodType>(schema: Schema, content: Buffer): Decoded<z.infer<Schema>> {
+  let json: unknown
+  try {
+    json = JSON.parse(content.toString('utf8'))
+  } catch {
+    // The parser's own message quotes the text, and that may be somebody's program.
+    return { fault: 'is not JSON' }
+  }
+  const parsed = schema.safeParse(json)
+  if (parsed.success) return { value: parsed.data }
+  return { fault: parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`).join('; ') }
+}
+
+/** Whether a message may have been handed out before, by this or another consumer, or be the second of two. */
+export function wasDelivered(redelivered: boolean, { headers }: MessageProperties): boolean {
+  return redelivered || headers?.[REPEATED] === true || Number(headers?.['x-delivery-count'] ?? 0) > 0
+}
+
+/** Where to answer, if somebody waits. A queue that is not one of ours is nobody: a message must not make the runner write elsewhere. */
+export function replyAddress(
+  { replyTo, headers }: MessageProperties,
+  repliesPrefix: string,
+): { replyTo: string; replyBefore: number | undefined } | undefined {
+  if (typeof replyTo !== 'string' || !replyTo.startsWith(repliesPrefix)) return undefined
+  const deadline: unknown = headers?.[REPLY_BEFORE]
+  return { replyTo, replyBefore: typeof deadline === 'number' && Number.isFinite(deadline) ? deadline : undefined }
+}

@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto'
+import type { ChannelModel, ConsumeMessage } from 'amqplib'
+import { AppError, toError } from '../core/errors.ts'
+import type { Envelope } from '../core/execution.ts'
+import type { Log } from '../core/log.ts'
+import type { Publisher } from '../core/ports.ts'
+import type { BrokerSettings } from './config.ts'
+import { ConfirmedChannel, type Outcome } from './confirmed-channel.ts'
+import { type Broker, connectBroker, type Restart } from './connection.ts'
+import { Current } from './current.ts'
+import { decodeReply, encode, runProperties, scheduleProperties } from './messages.ts'
+import { PendingRuns, type RunAnswer } from './pending-runs.ts'
+import { assertTopology, describeTopology, type Names, namesOf } from './topology.ts'
+
+/** How long a broker that is away or silent is waited for: a caller must have its 503 within 2 s. */
+const PATIENCE_MS = 1_500
+
+export interface PublisherOptions {
+  settings: BrokerSettings
+  /** Canonical names; their queues are declared at every connect. */
+  languages: readonly string[]
+  log: Log
+  /** How the connection is called in RabbitMQ's lists. */
+  name?: string
+}
+
+/** What exists as long as one connection does. */
+interface Session {
+  model: ChannelModel
+  scheduled: ConfirmedChannel
+  runs: ConfirmedChannel
+  replyQueue: string
+}
+
+/**
+ * The api's end of the queue. Start it with `connectPublisher`; disposing of it fails the runs that still wait with `shutting_down` and closes the connection.
+ */
+export class RabbitPublisher implements Publisher, AsyncDisposable {
+  readonly #options: PublisherOptions
+  readonly #names: Names
+  readonly #pending = new PendingRuns()
+  #broker: Broker | undefined
+  readonly #session = new Current<Session>()
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+    this.#names = namesOf(options.settings.QUEUE_PREFIX)
+  }
+
+  /** For readiness. */
+  get connected(): boolean {
+    return this.#broker?.connected ?? false
+  }
+
+  /** Called by `connectPublisher` only. */
+  async start(): Promise<void> {
+    const { settings, log, name } = this.#options
+    this.#broker = await connectBroker({
+      url: settings.AMQP_URL,
+      name: name ?? 'runlet-api',
+      log,
+      setup: (model, restart) => this.#setUp(model, restart),
+      onDown: () => this.#tearDown(),
+    })
+  }
+
+  /**
+   * Hands over an execution that must not be lost. A publish whose connection broke before its confirm is repeated once with the same id and a mark, so
+   * that the consumer looks for a record first. An error does not prove that the execution will not run: the broker may have it without us knowing.
+   * @throws AppError queue_full; queue_unavailable, within 2 s
+   */
+  async schedule(envelope: Envelope): Promise<void> {
+    const deadline = performance.now() + PATIENCE_MS
+    const content = encode(envelope)
+    const queue = this.#names.executions(envelope.program.language)
+    let repeated = false
+    for (;;) {
+      const session = await this.#connectedSession(deadline)
+      const properties = { ...scheduleProperties(envelope.id, repeated), messageId: envelope.id }
+      const outcome = await session.scheduled.publish(queue, content, properties)
+      if (outcome === 'confirmed') return
+      if (outcome !== 'broken' || repeated) throw this.#failure(outcome, envelope, session)
+      repeated = true
+    }
+  }
+
+  /**
+   * Hands over an execution and waits for its end; undefined when it outlasts `waitMs`. When the connection breaks meanwhile this replica's reply queue is gone
+   * with it, so the wait ends at once with queue_unavailable: the execution may still run and be recorded under its id.
+   * @throws AppError queue_full; queue_unavailable; what the runner replied
+   */
+  async run(envelope: Envelope, waitMs: number): Promise<RunAnswer> {
+    const replyBefore = Date.now() + waitMs
+    const session = await this.#connectedSession(performance.now() + Math.min(PATIENCE_MS, waitMs))
+    const properties = { ...runProperties(envelope.id, session.replyQueue, replyBefore), messageId: envelope.id }
+    const answer = this.#pending.wait(envelope.id, replyBefore - Date.now())
+    const outcome = session.runs.publish(this.#names.runs(envelope.program.language), encode(envelope), properties)
+    // A reply that overtakes its confirm wins: the wait is over then, and failing it does nothing.
+    void outcome.then((seen) => {
+      if (seen !== 'confirmed') this.#pending.fail(envelope.id, this.#failure(seen, envelope, session))
+    })
+    return await answer
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#pending.failAll('shutting_down')
+    await this.#broker?.[Symbol.asyncDispose]()
+    this.#tearDown()
+  }
+
+  async #setUp(model: ChannelModel, restart: Restart): Promise<void> {
+    const { settings, languages, log } = this.#options
+    await assertTopology(() => model.createChannel(), describeTopology(settings, languages), log)
+    const [scheduled, runs] = await Promise.all([model.createConfirmChannel(), model.createConfirmChannel()])
+    for (const channel of [scheduled, runs]) {
+      channel.on('error', (error) =>
+        log.warn({ reason: error.message }, 'The broker closed a channel of the publisher'),
+      )
+      channel.on('close', () => restart('a channel of the publisher was closed'))
+    }
+    const replyQueue = this.#names.replies(randomUUID())
+    await runs.assertQueue(replyQueue, {
+      exclusive: true,
+      autoDelete: true,
+      durable: false,
+      arguments: { 'x-queue-type': 'classic' },
+    })
+    await runs.bindQueue(replyQueue, this.#names.work, replyQueue)
+    await runs.consume(
+      replyQueue,
+      (message) => {
+        if (message === null) restart('the reply queue was deleted')
+        else this.#onReply(message)
+      },
+      { noAck: true },
+    )
+    this.#session.set({
+      model,
+      scheduled: new ConfirmedChannel(scheduled, this.#names.work, PATIENCE_MS),
+      runs: new ConfirmedChannel(runs, this.#names.work, PATIENCE_MS),
+      replyQueue,
+    })
+  }
+
+  #tearDown(): void {
+    this.#session.clear()
+    this.#pending.failAll('queue_unavailable', 'The connection to the queue broke; the execution may still be recorded')
+  }
+
+  #onReply(message: ConsumeMessage): void {
+    const decoded = decodeReply(message.content)
+    const id = String(message.properties.correlationId)
+    if ('fault' in decoded || decoded.value.id !== id) {
+      const fault = 'fault' in decoded ? decoded.fault : 'id: is not that of the message'
+      this.#options.log.error({ id, fault }, 'A reply from a runner is not valid')
+      this.#pending.fail(id, new AppError('internal', undefined, { cause: new Error(fault) }))
+    } else if (!this.#pending.answer(decoded.value)) {
+      this.#options.log.debug({ id }, 'A reply came too late')
+    }
+  }
+
+  async #connectedSession(deadline: number): Promise<Session> {
+    const session = await this.#session.within(deadline - performance.now())
+    if (session === undefined) throw new AppError('queue_unavailable')
+    if (this.#broker?.blocked) throw new AppError('queue_unavailable', 'The queue takes nothing for now')
+    return session
+  }
+
+  #failure(outcome: Exclude<Outcome, 'confirmed'>, envelope: Envelope, session: Session): AppError {
+    if (outcome === 'refused') return new AppError('queue_full')
+    if (outcome !== 'unroutable') return new AppError('queue_unavailable', undefined, { cause: new Error(outcome) })
+    const { language } = envelope.program
+    this.#declareAgain(language, session.model)
+    return new AppError('queue_unavailable', `The queue for ${language} is missing and is made again`)
+  }
+
+  #declareAgain(language: string, model: ChannelModel): void {
+    const { settings, log } = this.#options
+    log.error({ language }, 'The queue of a language is missing: declaring it again')
+    assertTopology(() => model.createChannel(), describeTopology(settings, [language]), log).catch((thrown: unknown) =>
+      log.error({ language, err: toError(thrown) }, 'The queue of a language could not be declared'),
+    )
+  }
+}
+
+/** Starts the publisher; returns at once, also when the broker is down: `connected` tells, and calls fail with queue_unavailable until it is up. */
+export async function connectPublisher(options: PublisherOptions): Promise<RabbitPublisher> {
+  const publisher = new RabbitPublisher(options)
+  await publisher.start()
+  return publisher
+}
