@@ -16,7 +16,6 @@ import binascii, ctypes, errno, fcntl, gc, json, os, resource, select, signal, s
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 32 * 1024 * 1024   # of a frame to the agent
 CHUNK_BYTES = 32 * 1024             # of guest output in one frame
-BACKLOG_BYTES = 1024 * 1024         # frames not yet taken by the runner; above it the guest's pipes are not read
 LINGER_S = 2.0                      # wait for EOF after the last result
 SWEEP_S = 2.0                       # longest wait for killed processes to vanish; one in uninterruptible sleep can outlast it
 WARM_START_S = 60.0                 # a warm guest that is not waiting by then is a fault
@@ -161,8 +160,12 @@ def is_strings(value):
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def is_string_map(value):
-    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+def is_arguments(value):
+    return is_strings(value) and not any("\0" in item for item in value)
+
+
+def is_environment(value):
+    return isinstance(value, dict) and is_arguments([*value, *value.values()]) and not any(not name or "=" in name for name in value)
 
 
 def is_count(value):
@@ -183,7 +186,7 @@ def is_string(value):
 
 FRAMES = {
     "hello": {"protocol": lambda value: value == PROTOCOL_VERSION and is_count(value)},
-    "execute": {"id": is_string, "code": is_string, "stdin": is_string, "args": is_strings, "env": is_string_map,
+    "execute": {"id": is_string, "code": is_string, "stdin": is_string, "args": is_arguments, "env": is_environment,
                 "files": lambda value: isinstance(value, list) and all(map(is_file, value)), "limits": is_limits},
     "cancel": {"id": is_string},
 }
@@ -714,7 +717,6 @@ class Execution:
     def start(self, warm):
         """`warm`: a waiting guest, or None. The clock starts with the program, or its compiler."""
         write_files(self.agent.work, self.frame["files"], self.agent.language.file, self.frame["code"])
-        self.agent.container.rebase()
         if self.agent.language.compile:
             self.phase = "compile"
             self.begin()
@@ -809,7 +811,7 @@ class Execution:
         """Ends it from outside. The first cause stays."""
         if self.cause is None:
             self.cause = cause
-            if self.agent.sweep(self) and self.guest.status is None:
+            if self.agent.sweep() and self.guest.status is None:
                 self.agent.fault(self.id, "a guest process cannot be killed")
             self.finish()
 
@@ -819,7 +821,7 @@ class Execution:
         """The guest's first process has ended, and all it wrote is in the pipes."""
         if self.cause is not None:
             return
-        self.agent.sweep(self)
+        self.agent.sweep()
         for stream in ("stdout", "stderr"):
             while self.cause is None and self.take(stream):
                 pass
@@ -888,7 +890,9 @@ class Agent:
         self.reader = LineReader()
         self.executions, self.guests = {}, {}   # by id, by pid
         self.warm, self.warm_starts = None, 0
-        self.greeted = self.ready = self.used = False
+        self.ready = False      # a guest waits, or none is needed
+        self.asked = False      # hello came, and ready is owed
+        self.greeted = self.used = False
         self.version = ""
 
     def serve(self):
@@ -897,9 +901,10 @@ class Agent:
         self.loop.watch(self.signals, select.EPOLLIN, self.on_signal)
         os.makedirs(self.work, mode=0o755)
         self.folders = WritableFolders()
-        self.version = self.ask_version()
         if self.language.warm:
-            self.start_warm()
+            self.start_warm()  # first, so that both start at the same time
+        self.version = self.ask_version()
+        self.ready = not self.language.warm
         os.set_blocking(0, False)
         self.loop.watch(0, select.EPOLLIN, self.on_input)
         gc.collect()
@@ -943,7 +948,8 @@ class Agent:
             return self.loop.at("warm", time.monotonic() + 0.002, self.watch_warm)
         self.loop.cancel("warm deadline")
         self.ready = True
-        self.say_ready()
+        if self.asked:
+            self.say_ready()
 
     def restart_warm(self):
         self.warm.pipes.close()
@@ -954,15 +960,13 @@ class Agent:
     def take_warm(self, env):
         """The warm guest for an execution with this environment, or None; then it is gone before anything else starts."""
         guest, self.warm = self.warm, None
+        self.loop.cancel("warm")
+        self.loop.cancel("warm deadline")
         if guest is None or guest.status is not None:
             return None
-        if self.language.needs_cold_start(env):
+        if not self.ready or self.language.needs_cold_start(env):
             guest.on_end = guest.pipes.close
-            os.kill(guest.pid, signal.SIGKILL)
-            self.reap()
-            while guest.status is None:
-                time.sleep(0.0002)
-                self.reap()
+            self.sweep()
             return None
         guest.cpu_before = guest.cpu_so_far()
         return guest
@@ -1002,7 +1006,7 @@ class Agent:
             guest.on_end()
         return empty
 
-    def sweep(self, _execution):
+    def sweep(self):
         """Kills and collects everything below the agent. True when something is left after the longest wait."""
         deadline, pause = time.monotonic() + SWEEP_S, 0.0001
         while not self.reap():
@@ -1032,17 +1036,17 @@ class Agent:
             self.fault(None, str(error))
 
     def on_hello(self, _frame):
-        self.greeted = True
-        if not self.language.warm:
-            self.ready = True
-        self.say_ready()
+        self.asked = True
+        if self.ready:
+            self.say_ready()
 
     def say_ready(self):
-        if self.greeted and self.ready:
-            self.outlet.send(encode_frame({"type": "ready", "protocol": PROTOCOL_VERSION, "language": self.language.name, "version": self.version, "slots": 1}))
+        self.asked, self.greeted = False, True
+        self.container.rebase()
+        self.outlet.send(encode_frame({"type": "ready", "protocol": PROTOCOL_VERSION, "language": self.language.name, "version": self.version, "slots": 1}))
 
     def on_execute(self, frame):
-        if not self.ready or self.used:
+        if not self.greeted or self.used:
             self.fault(frame["id"], "execute, but this sandbox is %s" % ("used" if self.used else "not ready"))
         self.used = True
         execution = Execution(self, frame)
@@ -1075,7 +1079,7 @@ class Agent:
         self.executions.clear()
         for guest in self.guests.values():
             guest.on_end = lambda: None
-        self.sweep(None)
+        self.sweep()
         self.outlet.drain(LINGER_S)
         os._exit(code)
 
@@ -1089,6 +1093,7 @@ def first_version(text):
 
 def main(arguments):
     os.closerange(3, 1 << 20)                      # whatever was inherited
+    os.umask(0o022)
     os.open("/dev/null", os.O_RDONLY)              # is 3: no pipe of ours may have the number that a warm guest reads its program from
     prctl(PR_SET_DUMPABLE, 0)
     if os.getpid() != 1:

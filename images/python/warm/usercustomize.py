@@ -22,10 +22,13 @@ def wait():
 
 
 def vanish():
+    """Leaves the interpreter as if `site` had looked for a usercustomize and found none."""
     here = os.path.dirname(__file__)
     del os.environ["PYTHONPATH"]
     sys.path.remove(here)
     sys.path_importer_cache.pop(here, None)
+    for finder in sys.meta_path:
+        finder.find_spec("usercustomize", None)
 
 
 vanish()
