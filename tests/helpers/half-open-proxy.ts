@@ -1,0 +1,84 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/**
+ * Stands in front of a TCP port and breaks the wire on purpose. A stalled connection stays open and says nothing, as when a node vanishes or a firewall drops
+ * packets: new connections are accepted then, and hear nothing either.
+ */
+export interface HalfOpenProxy extends AsyncDisposable {
+  readonly port: number
+  /** Connections that are open now. */
+  readonly connections: number
+  /** Passes everything on, also what was held back. */
+  pass(): void
+  /** Passes nothing on. */
+  stall(): void
+  /** Passes every chunk on so much later. */
+  delay(milliseconds: number): void
+  /** Breaks all connections (RST). New ones are possible. */
+  reset(): void
+}
+
+export async function startHalfOpenProxy(targetPort: number): Promise<HalfOpenProxy> {
+  const sockets = new Set<Socket>()
+  let delayMs = 0
+  let gate: PromiseWithResolvers<void> | undefined
+  const open = () => {
+    gate?.resolve()
+    gate = undefined
+  }
+  const forward = async (from: Socket, to: Socket) => {
+    try {
+      for await (const chunk of from) {
+        if (delayMs > 0) await sleep(delayMs)
+        await gate?.promise
+        to.write(chunk)
+      }
+      to.end()
+    } catch {
+      // The other half sees the same break.
+    }
+  }
+  const server = createServer({ noDelay: true }, (client) => {
+    const target = connect({ port: targetPort, host: '127.0.0.1', noDelay: true })
+    for (const [socket, other] of [
+      [client, target],
+      [target, client],
+    ] as const) {
+      sockets.add(socket)
+      socket.on('error', () => other.destroy())
+      socket.on('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+      void forward(socket, other)
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const reset = () => {
+    for (const socket of sockets) socket.resetAndDestroy()
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    get connections() {
+      return sockets.size / 2
+    },
+    pass: () => {
+      delayMs = 0
+      open()
+    },
+    stall: () => {
+      gate ??= Promise.withResolvers<void>()
+    },
+    delay: (milliseconds) => {
+      delayMs = milliseconds
+    },
+    reset,
+    [Symbol.asyncDispose]: async () => {
+      const closed = new Promise((resolve) => server.close(resolve))
+      reset()
+      open()
+      await closed
+    },
+  }
+}
