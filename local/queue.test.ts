@@ -1,0 +1,277 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { emptyResult } from '../core/execution.ts'
+import { systemClock } from '../core/time.ts'
+import { anEnvelope, executionId, FakeRunner, MemoryLog, settled } from '../tests/fakes/local.ts'
+import { LocalQueue, type LocalQueueOptions } from './queue.ts'
+import { openDatabase } from './sqlite.ts'
+import { WriteGroup } from './write-group.ts'
+
+let database: DatabaseSync
+let log: MemoryLog
+let queue: LocalQueue
+let runner: FakeRunner
+let graveyard: FakeRunner
+
+function openQueue(changes: Partial<LocalQueueOptions> = {}): LocalQueue {
+  return new LocalQueue({
+    database,
+    writes: new WriteGroup(database, systemClock.monotonic),
+    log,
+    clock: systemClock,
+    limits: { length: 3, bytes: 1_000_000 },
+    maxWaitingRuns: 2,
+    deliveryLimit: 3,
+    deadRetryMs: 1,
+    ...changes,
+  })
+}
+
+beforeEach(() => {
+  database = openDatabase(':memory:')
+  log = new MemoryLog()
+  queue = openQueue()
+  runner = new FakeRunner()
+  graveyard = new FakeRunner()
+})
+afterEach(() => database.close())
+
+const rows = () =>
+  database
+    .prepare('SELECT id, state, attempts FROM executions ORDER BY sequence')
+    .all()
+    .map((row) => ({ ...row }))
+
+describe('scheduled executions', () => {
+  it('are in the file before the caller hears of it', async () => {
+    await queue.schedule(anEnvelope(1))
+    expect(rows()).toEqual([{ id: executionId(1), state: 'waiting', attempts: 0 }])
+  })
+
+  it('reach the runner in order, at most as many as it has room for, and are gone when it is done', async () => {
+    await queue.consume('python', 2, runner.handler)
+    for (const number of [1, 2, 3]) await queue.schedule(anEnvelope(number))
+    expect(runner.ids).toEqual([executionId(1), executionId(2)])
+    expect(runner.received[0]).toMatchObject({ redelivered: false, envelope: anEnvelope(1) })
+    expect(runner.received[0]).not.toHaveProperty('reply')
+    ;(await runner.delivery(0)).answer('ack')
+    expect((await runner.delivery(2)).envelope.id).toBe(executionId(3))
+    for (const index of [1, 2]) (await runner.delivery(index)).answer('ack')
+    await settled()
+    expect(rows()).toEqual([])
+  })
+
+  it('wait for a runner of their language', async () => {
+    await queue.schedule(anEnvelope(1, 'bash'))
+    await queue.consume('python', 1, runner.handler)
+    await settled()
+    expect(runner.received).toEqual([])
+    await queue.consume('bash', 1, runner.handler)
+    expect(runner.ids).toEqual([executionId(1)])
+  })
+
+  it('are refused when the queue is full, until there is room', async () => {
+    for (const number of [1, 2, 3]) await queue.schedule(anEnvelope(number))
+    await expect(queue.schedule(anEnvelope(4))).rejects.toMatchObject({ code: 'queue_full' })
+    await queue.schedule(anEnvelope(5, 'bash'))
+    await queue.consume('python', 1, runner.handler)
+    ;(await runner.delivery(0)).answer('ack')
+    await settled()
+    await queue.schedule(anEnvelope(6))
+    expect(rows()).toHaveLength(4)
+  })
+
+  it('are refused when they are too big for what is left', async () => {
+    queue = openQueue({ limits: { length: 3, bytes: 1000 } })
+    await queue.schedule(anEnvelope(1))
+    await expect(queue.schedule(anEnvelope(2, 'bash', 'x'.repeat(1000)))).rejects.toMatchObject({ code: 'queue_full' })
+  })
+
+  it('are counted right when many come at once', async () => {
+    const results = await Promise.allSettled([1, 2, 3, 4, 5].map((number) => queue.schedule(anEnvelope(number))))
+    expect(results.map(({ status }) => status).sort()).toEqual([
+      ...Array(3).fill('fulfilled'),
+      ...Array(2).fill('rejected'),
+    ])
+  })
+
+  it('are taken once when they are handed over twice', async () => {
+    await queue.consume('python', 5, runner.handler)
+    await Promise.all([queue.schedule(anEnvelope(1)), queue.schedule(anEnvelope(1))])
+    await settled()
+    expect(runner.received).toHaveLength(1)
+  })
+
+  it('fail when the file cannot be written', async () => {
+    database.exec('PRAGMA query_only = true')
+    await expect(queue.schedule(anEnvelope(1))).rejects.toMatchObject({ code: 'queue_unavailable' })
+    database.exec('PRAGMA query_only = false')
+    await queue.schedule(anEnvelope(1))
+  })
+
+  it('are handed out again when the runner gives them back, and are dead after the last attempt', async () => {
+    await queue.consumeDeadLetters(graveyard.handler)
+    await queue.consume('python', 1, runner.handler)
+    await queue.schedule(anEnvelope(1))
+    for (const index of [0, 1, 2]) (await runner.delivery(index)).answer('requeue')
+    const dead = await graveyard.delivery(0)
+    expect(runner.received.map(({ redelivered }) => redelivered)).toEqual([false, true, true])
+    expect(dead).toMatchObject({ redelivered: true, envelope: { id: executionId(1) } })
+    dead.answer('ack')
+    await settled()
+    expect(rows()).toEqual([])
+  })
+
+  it('are dead at once when the runner says so', async () => {
+    await queue.consume('python', 1, runner.handler)
+    await queue.schedule(anEnvelope(1))
+    ;(await runner.delivery(0)).answer('dead-letter')
+    await settled()
+    expect(rows()).toEqual([{ id: executionId(1), state: 'dead', attempts: 1 }])
+    await queue.consumeDeadLetters(graveyard.handler)
+    expect(graveyard.ids).toEqual([executionId(1)])
+  })
+
+  it('stay dead until their end is recorded, one after the other', async () => {
+    await queue.consume('python', 2, runner.handler)
+    for (const number of [1, 2]) await queue.schedule(anEnvelope(number))
+    for (const index of [0, 1]) (await runner.delivery(index)).answer('dead-letter')
+    await queue.consumeDeadLetters(graveyard.handler)
+    ;(await graveyard.delivery(0)).answer('requeue')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    ;(await graveyard.delivery(1)).answer('ack')
+    ;(await graveyard.delivery(2)).answer('ack')
+    await settled()
+    expect(graveyard.ids).toEqual([1, 1, 2].map(executionId))
+    expect(rows()).toEqual([])
+  })
+
+  it('are given back when a handler throws', async () => {
+    await queue.consume('python', 1, () => Promise.reject(new Error('a bug')))
+    await queue.schedule(anEnvelope(1))
+    await settled()
+    expect(rows()).toMatchObject([{ state: 'dead', attempts: 3 }])
+    expect(log.lines).toContain('error A delivery handler threw')
+  })
+
+  it('that cannot be read stay for whoever reads the log', async () => {
+    await queue.schedule(anEnvelope(1))
+    database.exec(`UPDATE executions SET envelope = '{"version": 2}'`)
+    await queue.consume('python', 1, runner.handler)
+    await settled()
+    expect(log.lines).toEqual(['error A scheduled execution cannot be read'])
+    database.exec(`UPDATE executions SET state = 'dead'`)
+    await queue.consumeDeadLetters(graveyard.handler)
+    await settled()
+    expect([runner.received, graveyard.received, rows().length]).toEqual([[], [], 1])
+  })
+})
+
+describe('a restart', () => {
+  it('hands out again what was out, and first what was first', async () => {
+    await queue.consume('python', 1, runner.handler)
+    for (const number of [1, 2]) await queue.schedule(anEnvelope(number))
+    await runner.delivery(0)
+    const after = new FakeRunner()
+    const next = openQueue()
+    await next.consume('python', 2, after.handler)
+    expect(after.received.map(({ redelivered, envelope }) => [envelope.id, redelivered])).toEqual([
+      [executionId(1), true],
+      [executionId(2), false],
+    ])
+  })
+
+  it('gives up what was out at each of its attempts', async () => {
+    for (const _attempt of [1, 2, 3]) {
+      queue = openQueue()
+      await queue.schedule(anEnvelope(1)).catch(() => {})
+      await queue.consume('python', 1, new FakeRunner().handler)
+    }
+    queue = openQueue()
+    await queue.consume('python', 1, runner.handler)
+    await queue.consumeDeadLetters(graveyard.handler)
+    expect([runner.ids, graveyard.ids]).toEqual([[], [executionId(1)]])
+  })
+
+  it('remembers how full the queue is', async () => {
+    for (const number of [1, 2, 3]) await queue.schedule(anEnvelope(number))
+    await expect(openQueue().schedule(anEnvelope(4))).rejects.toMatchObject({ code: 'queue_full' })
+  })
+})
+
+describe('runs', () => {
+  const result = emptyResult('succeeded')
+
+  it('go to the runner without touching the file', async () => {
+    await queue.consume('python', 1, runner.handler)
+    database.exec('PRAGMA query_only = true')
+    const answer = queue.run(anEnvelope(1), 5000)
+    const delivery = await runner.delivery(0)
+    delivery.reply?.({ id: executionId(1), result })
+    delivery.answer('ack')
+    expect(await answer).toMatchObject({ result })
+  })
+
+  it('take no room from scheduled ones', async () => {
+    await queue.consume('python', 1, runner.handler)
+    const answer = queue.run(anEnvelope(1), 5000)
+    await queue.schedule(anEnvelope(2))
+    expect((await runner.delivery(1)).envelope.id).toBe(executionId(2))
+    ;(await runner.delivery(0)).reply?.({ id: executionId(1), result })
+    await answer
+  })
+
+  it('that outlast their caller are kept until they are done', async () => {
+    await queue.consume('python', 1, runner.handler)
+    expect(await queue.run(anEnvelope(1), 1)).toBeUndefined()
+    expect(rows()).toEqual([{ id: executionId(1), state: 'out', attempts: 1 }])
+    ;(await runner.delivery(0)).answer('ack')
+    await settled()
+    expect(rows()).toEqual([])
+  })
+
+  it('that outlast their caller are handed out again like any other', async () => {
+    await queue.consume('python', 1, runner.handler)
+    await queue.run(anEnvelope(1), 1)
+    ;(await runner.delivery(0)).answer('requeue')
+    expect(await runner.delivery(1)).toMatchObject({ redelivered: true, envelope: { id: executionId(1) } })
+    expect(runner.received[1]).not.toHaveProperty('reply')
+  })
+
+  it('that outlast their caller survive the process', async () => {
+    await queue.consume('python', 1, runner.handler)
+    await queue.run(anEnvelope(1), 1)
+    const after = new FakeRunner()
+    await openQueue().consume('python', 1, after.handler)
+    expect(after.received).toMatchObject([{ redelivered: true, envelope: { id: executionId(1) } }])
+  })
+
+  it('are refused when nobody takes them in time', async () => {
+    await expect(queue.run(anEnvelope(1), 1)).rejects.toMatchObject({ code: 'no_capacity' })
+  })
+
+  it('are refused after the stop', async () => {
+    await queue.stop()
+    await expect(queue.run(anEnvelope(1), 5000)).rejects.toMatchObject({ code: 'shutting_down' })
+  })
+})
+
+describe('the stop', () => {
+  it('hands out nothing more, and writes down what still ends', async () => {
+    await queue.consume('python', 1, runner.handler)
+    for (const number of [1, 2]) await queue.schedule(anEnvelope(number))
+    await queue.stop()
+    ;(await runner.delivery(0)).answer('ack')
+    await settled()
+    await queue[Symbol.asyncDispose]()
+    expect(runner.ids).toEqual([executionId(1)])
+    expect(rows()).toEqual([{ id: executionId(2), state: 'waiting', attempts: 0 }])
+  })
+
+  it('does not wait for a delivery that nobody will answer', async () => {
+    await queue.consume('python', 1, runner.handler)
+    await queue.schedule(anEnvelope(1))
+    await queue[Symbol.asyncDispose]()
+    expect(rows()).toMatchObject([{ state: 'out' }])
+  })
+})

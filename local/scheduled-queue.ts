@@ -1,0 +1,207 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { AppError, toError } from '../core/errors.ts'
+import { Envelope } from '../core/execution.ts'
+import type { Log } from '../core/log.ts'
+import type { DeliveryHandler, Verdict } from '../core/ports.ts'
+import type { Clock } from '../core/time.ts'
+import { Backlog, type BacklogLimits } from './backlog.ts'
+import { ExecutionTable, type Row } from './execution-table.ts'
+import type { WriteGroup } from './write-group.ts'
+
+export interface ScheduledQueueOptions {
+  database: DatabaseSync
+  writes: WriteGroup
+  log: Log
+  clock: Clock
+  limits: BacklogLimits
+  /** Times that an execution is handed out before it is given up. */
+  deliveryLimit: number
+  /** Before the end of an execution that was given up is tried to be recorded again. (The runner itself waits before it gives an execution back.) */
+  deadRetryMs: number
+}
+
+interface Lane {
+  capacity: number
+  out: number
+  handler: DeliveryHandler | undefined
+}
+
+/**
+ * Executions that must not be lost, as rows of a table: in it before the caller hears 202, out of it when their record is written.
+ * Rows that were out when the process was killed are handed out again by the next one.
+ */
+export class ScheduledQueue implements AsyncDisposable {
+  readonly #options: ScheduledQueueOptions
+  readonly #table: ExecutionTable
+  readonly #backlog: Backlog
+  readonly #lanes = new Map<string, Lane>()
+  readonly #stopping = new AbortController()
+  /** Verdicts that are being written down. */
+  readonly #settling = new Set<Promise<boolean>>()
+  #deadHandler: DeliveryHandler | undefined
+  #deadBusy = false
+  #unreadable = 0
+
+  constructor(options: ScheduledQueueOptions) {
+    this.#options = options
+    this.#table = new ExecutionTable(options.database, options.deliveryLimit)
+    this.#backlog = new Backlog(options.limits, this.#table.holdings())
+  }
+
+  /**
+   * Resolves when the execution is in the file.
+   * @throws AppError queue_full, queue_unavailable
+   */
+  async schedule(envelope: Envelope): Promise<void> {
+    const { language } = envelope.program
+    const json = JSON.stringify(envelope)
+    if (!this.#backlog.fits(language, Buffer.byteLength(json))) throw new AppError('queue_full')
+    if (!(await this.#insert(envelope, json, 'waiting', 0))) return
+    this.#backlog.changeWaiting(language, 1)
+    this.#pump(language)
+  }
+
+  /** Keeps a run that is with the runner already, whose caller was told to ask again later. No limit holds: it was accepted. */
+  async adopt(envelope: Envelope, attempts: number): Promise<void> {
+    await this.#insert(envelope, JSON.stringify(envelope), 'out', attempts)
+  }
+
+  /** Carries out the verdict on an execution that was adopted. */
+  settleAdopted(envelope: Envelope, attempts: number, verdict: Verdict): void {
+    const row = { sequence: 0, id: envelope.id, attempts, envelope: JSON.stringify(envelope) }
+    void this.#track(this.#settle(envelope.program.language, row, verdict))
+  }
+
+  consume(language: string, capacity: number, handler: DeliveryHandler): void {
+    const lane = this.#lane(language)
+    lane.capacity = capacity
+    lane.handler = handler
+    this.#pump(language)
+  }
+
+  consumeDeadLetters(handler: DeliveryHandler): void {
+    this.#deadHandler = handler
+    this.#pumpDead()
+  }
+
+  /** Hands out nothing more. */
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  /** After the consumer has ended: what it returned is written first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop()
+    await new Promise((resolve) => setImmediate(resolve)) // a verdict of this turn reaches #settle
+    await Promise.allSettled(this.#settling)
+  }
+
+  async #insert(envelope: Envelope, json: string, state: 'waiting' | 'out', attempts: number): Promise<boolean> {
+    const { language } = envelope.program
+    const bytes = Buffer.byteLength(json)
+    this.#backlog.add(language, bytes)
+    try {
+      const added = await this.#options.writes.submit(() => this.#table.insert(envelope, json, state, attempts))
+      if (!added) this.#backlog.remove(language, bytes)
+      return added
+    } catch (cause) {
+      this.#backlog.remove(language, bytes)
+      throw new AppError('queue_unavailable', undefined, { cause })
+    }
+  }
+
+  #lane(language: string): Lane {
+    const lane = this.#lanes.get(language) ?? { capacity: 0, out: 0, handler: undefined }
+    this.#lanes.set(language, lane)
+    return lane
+  }
+
+  #pump(language: string): void {
+    const lane = this.#lane(language)
+    const { handler } = lane
+    const free = Math.min(lane.capacity - lane.out, this.#backlog.waiting(language))
+    if (!handler || free <= 0 || this.#stopping.signal.aborted) return
+    const rows = this.#table.take(language, free)
+    this.#backlog.changeWaiting(language, -rows.length)
+    for (const row of rows) void this.#deliver(language, lane, handler, row)
+  }
+
+  async #deliver(language: string, lane: Lane, handler: DeliveryHandler, row: Row): Promise<void> {
+    const envelope = this.#read(row)
+    if (!envelope) return
+    lane.out++
+    const verdict = await this.#ask(handler, envelope, row)
+    lane.out--
+    void this.#track(this.#settle(language, row, verdict))
+    this.#pump(language)
+  }
+
+  async #settle(language: string, row: Row, verdict: Verdict): Promise<void> {
+    const { writes, deliveryLimit } = this.#options
+    if (verdict === 'ack') return this.#remove(language, row)
+    if (verdict === 'dead-letter' || row.attempts >= deliveryLimit) {
+      await writes.submit(() => this.#table.setState(row.id, 'dead'))
+      return this.#pumpDead()
+    }
+    await writes.submit(() => this.#table.setState(row.id, 'waiting'))
+    this.#backlog.changeWaiting(language, 1)
+    this.#pump(language)
+  }
+
+  #pumpDead(): void {
+    const handler = this.#deadHandler
+    if (!handler || this.#deadBusy || this.#stopping.signal.aborted) return
+    const row = this.#table.nextDead(this.#unreadable)
+    if (!row) return
+    this.#deadBusy = true
+    void this.#deliverDead(handler, row)
+  }
+
+  async #deliverDead(handler: DeliveryHandler, row: Row): Promise<void> {
+    const { clock, deadRetryMs } = this.#options
+    const envelope = this.#read(row)
+    if (!envelope) this.#unreadable = row.sequence
+    else {
+      const recorded = (await this.#ask(handler, envelope, row)) === 'ack'
+      const removed = recorded && (await this.#track(this.#remove(envelope.program.language, row)))
+      if (!removed) await clock.sleep(deadRetryMs, this.#stopping.signal).catch(() => {})
+    }
+    this.#deadBusy = false
+    this.#pumpDead()
+  }
+
+  async #remove(language: string, row: Row): Promise<void> {
+    await this.#options.writes.submit(() => this.#table.remove(row.id))
+    this.#backlog.remove(language, Buffer.byteLength(row.envelope))
+  }
+
+  async #ask(handler: DeliveryHandler, envelope: Envelope, { attempts }: Row): Promise<Verdict> {
+    try {
+      return await handler({ envelope, redelivered: attempts > 1 })
+    } catch (thrown) {
+      this.#options.log.error({ id: envelope.id, err: toError(thrown) }, 'A delivery handler threw')
+      return 'requeue'
+    }
+  }
+
+  /** A row that is no envelope stays where it is, for whoever reads the log. */
+  #read(row: Row): Envelope | undefined {
+    const parsed = Envelope.safeParse(JSON.parse(row.envelope))
+    if (parsed.success) return parsed.data
+    this.#options.log.error({ id: row.id, err: parsed.error }, 'A scheduled execution cannot be read')
+    return undefined
+  }
+
+  /** Resolves with whether it was written. */
+  #track(work: Promise<void>): Promise<boolean> {
+    const tracked = work
+      .then(() => true)
+      .catch((thrown: unknown) => {
+        this.#options.log.error({ err: toError(thrown) }, 'The queue could not write down what became of an execution')
+        return false
+      })
+      .finally(() => this.#settling.delete(tracked))
+    this.#settling.add(tracked)
+    return tracked
+  }
+}
