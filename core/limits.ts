@@ -20,7 +20,18 @@ export type RequestableLimit = (typeof REQUESTABLE_LIMITS)[number]
 
 const MEBIBYTE = 1024 * 1024
 
-/** A default and a maximum, and the minimum below which no interpreter starts. */
+/** Below these no interpreter starts, or the limit means nothing. */
+export const LIMIT_MINIMA = {
+  wallTimeMs: 10,
+  cpuTimeMs: 10,
+  memoryBytes: 16 * MEBIBYTE,
+  outputBytes: 1,
+  processes: 1,
+  openFiles: 16,
+  fileSizeBytes: 0,
+} as const satisfies Record<keyof Limits, number>
+
+/** A default and a maximum, neither of them below the minimum. */
 const limit = (minimum: number, normal: number, maximum: number) =>
   z
     .strictObject({
@@ -32,14 +43,14 @@ const limit = (minimum: number, normal: number, maximum: number) =>
 
 /** The operator's side of the limits, with the defaults that the documentation names. */
 export const LimitSettings = z.strictObject({
-  wallTimeMs: limit(10, 10_000, 60_000),
-  cpuTimeMs: limit(10, 10_000, 60_000),
-  memoryBytes: limit(16 * MEBIBYTE, 128 * MEBIBYTE, 512 * MEBIBYTE),
+  wallTimeMs: limit(LIMIT_MINIMA.wallTimeMs, 10_000, 60_000),
+  cpuTimeMs: limit(LIMIT_MINIMA.cpuTimeMs, 10_000, 60_000),
+  memoryBytes: limit(LIMIT_MINIMA.memoryBytes, 128 * MEBIBYTE, 512 * MEBIBYTE),
   // A record has to fit into an annotation: all annotations of a Job share 256 KiB, base64 and JSON escapes included.
-  outputBytes: limit(1, 64 * 1024, 1024 * 1024),
-  processes: limit(1, 64, 256),
-  openFiles: limit(16, 256, 1024),
-  fileSizeBytes: limit(0, 64 * MEBIBYTE, 256 * MEBIBYTE),
+  outputBytes: limit(LIMIT_MINIMA.outputBytes, 64 * 1024, 1024 * 1024),
+  processes: limit(LIMIT_MINIMA.processes, 64, 256),
+  openFiles: limit(LIMIT_MINIMA.openFiles, 256, 1024),
+  fileSizeBytes: limit(LIMIT_MINIMA.fileSizeBytes, 64 * MEBIBYTE, 256 * MEBIBYTE),
 })
 
 export type LimitSettings = z.infer<typeof LimitSettings>

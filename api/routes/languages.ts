@@ -1,0 +1,44 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { REQUESTABLE_LIMITS, type RequestableLimit } from '../../core/limits.ts'
+import type { ApiDeps, ApiEnv } from '../deps.ts'
+import { problemResponses } from '../problem.ts'
+import { LanguageInfo } from '../schemas.ts'
+
+const contract = createRoute({
+  method: 'get',
+  path: '/api/languages',
+  operationId: 'languages',
+  tags: ['Executions'],
+  summary: 'The languages of this server, with the limits that a request may ask for',
+  security: [{}, { apiKey: [] }],
+  responses: {
+    200: {
+      description: 'All languages',
+      content: { 'application/json': { schema: z.array(LanguageInfo) } },
+    },
+    ...problemResponses({ 401: 'A valid API key is needed', 500: 'Something is wrong on our side' }),
+  },
+})
+
+export function registerLanguages(
+  app: OpenAPIHono<ApiEnv>,
+  { languages, limits: settings, versions, log }: ApiDeps,
+): void {
+  const limits = Object.fromEntries(REQUESTABLE_LIMITS.map((name) => [name, settings[name]])) as Record<
+    RequestableLimit,
+    { default: number; maximum: number }
+  >
+  app.openapi(contract, async (c) => {
+    const known = await Promise.resolve(versions?.() ?? {}).catch((error: unknown) => {
+      log.warn({ error }, 'The versions of the languages are not known')
+      return {}
+    })
+    const infos = languages.all.map(({ name, aliases }) => ({
+      name,
+      aliases: [...aliases],
+      version: new Map(Object.entries(known)).get(name) ?? null,
+      limits,
+    }))
+    return c.json(infos, 200)
+  })
+}

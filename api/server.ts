@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import type { ApiApp } from './app.ts'
+
+/** Against clients that open a connection and take their time. */
+const TIMEOUTS = {
+  /** For the head of a request. */
+  headersTimeout: 10_000,
+  /** For the whole of a request, body included: 4 MiB in this time is 140 KB/s. */
+  requestTimeout: 30_000,
+  /** How often the two above are looked at. */
+  connectionsCheckingInterval: 5_000,
+  /** Longer than what load balancers commonly keep an idle connection (60 s): the end that reuses it must be the one that gives up first. */
+  keepAliveTimeout: 75_000,
+}
+/** Silence in both directions: more than the longest wait for an answer (60 s), so that only who reads nothing is cut. */
+const SILENCE_MS = 120_000
+/** How often idle connections are looked for while closing: one becomes idle when its answer is out. */
+const IDLE_CHECK_MS = 50
+/** What is in flight gets so long after the stop; a run waits 30 s at most by default. */
+const DRAIN_MS = 35_000
+
+/** A listening server. Disposing it takes no new connections, finishes what is in flight and cuts what has not ended after `drainMs`. */
+export interface ApiServer extends AsyncDisposable {
+  /** Without a slash at the end. */
+  readonly url: string
+  readonly port: number
+}
+
+/**
+ * Serves the app over HTTP/1.1.
+ * @param options.port 0 takes a free one.
+ * @throws Error when the address can't be bound.
+ */
+export async function startServer({
+  app,
+  host,
+  port,
+  drainMs = DRAIN_MS,
+}: {
+  app: Pick<ApiApp, 'fetch'>
+  host: string
+  port: number
+  drainMs?: number
+}): Promise<ApiServer> {
+  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: TIMEOUTS }) as Server
+  server.setTimeout(SILENCE_MS)
+  server.listen(port, host)
+  await once(server, 'listening')
+  const address = server.address() as AddressInfo
+  return {
+    port: address.port,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    [Symbol.asyncDispose]: () => close(server, drainMs),
+  }
+}
+
+async function close(server: Server, drainMs: number): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
+  const end = setTimeout(() => server.closeAllConnections(), drainMs)
+  await closed
+  clearInterval(idle)
+  clearTimeout(end)
+}

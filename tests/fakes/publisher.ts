@@ -1,0 +1,22 @@
+import { type Envelope, emptyResult, type Result } from '../../core/execution.ts'
+import type { Publisher, Timings } from '../../core/ports.ts'
+
+type Answer = { result: Result; timings?: Timings | undefined } | undefined
+
+/** Remembers what it was given. `answer` decides what a run gives and may throw; `failure` is what schedule throws. */
+export class FakePublisher implements Publisher {
+  readonly scheduled: Envelope[] = []
+  readonly ran: { envelope: Envelope; waitMs: number }[] = []
+  answer: (envelope: Envelope) => Answer | Promise<Answer> = () => ({ result: emptyResult('succeeded') })
+  failure: Error | undefined
+
+  async schedule(envelope: Envelope): Promise<void> {
+    if (this.failure) throw this.failure
+    this.scheduled.push(envelope)
+  }
+
+  async run(envelope: Envelope, waitMs: number): Promise<Answer> {
+    this.ran.push({ envelope, waitMs })
+    return await this.answer(envelope)
+  }
+}
