@@ -11,8 +11,8 @@ export interface HalfOpenProxy extends AsyncDisposable {
   readonly connections: number
   /** Passes everything on, also what was held back. */
   pass(): void
-  /** Passes nothing on. */
-  stall(): void
+  /** Passes nothing on; or only nothing of what the target says, so that it hears but is not heard. */
+  stall(what?: 'all' | 'answers'): void
   /** Passes every chunk on so much later. */
   delay(milliseconds: number): void
   /** Breaks all connections (RST). New ones are possible. */
@@ -22,16 +22,17 @@ export interface HalfOpenProxy extends AsyncDisposable {
 export async function startHalfOpenProxy(targetPort: number): Promise<HalfOpenProxy> {
   const sockets = new Set<Socket>()
   let delayMs = 0
-  let gate: PromiseWithResolvers<void> | undefined
+  let stalled: 'nothing' | 'all' | 'answers' = 'nothing'
+  let gate = Promise.withResolvers<void>()
   const open = () => {
-    gate?.resolve()
-    gate = undefined
+    stalled = 'nothing'
+    gate.resolve()
   }
-  const forward = async (from: Socket, to: Socket) => {
+  const forward = async (from: Socket, to: Socket, isAnswer: boolean) => {
     try {
       for await (const chunk of from) {
         if (delayMs > 0) await sleep(delayMs)
-        await gate?.promise
+        if (stalled === 'all' || (stalled === 'answers' && isAnswer)) await gate.promise
         to.write(chunk)
       }
       to.end()
@@ -51,7 +52,7 @@ export async function startHalfOpenProxy(targetPort: number): Promise<HalfOpenPr
         sockets.delete(socket)
         other.destroy()
       })
-      void forward(socket, other)
+      void forward(socket, other, socket === target)
     }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -67,8 +68,9 @@ export async function startHalfOpenProxy(targetPort: number): Promise<HalfOpenPr
       delayMs = 0
       open()
     },
-    stall: () => {
-      gate ??= Promise.withResolvers<void>()
+    stall: (what = 'all') => {
+      stalled = what
+      gate = Promise.withResolvers<void>()
     },
     delay: (milliseconds) => {
       delayMs = milliseconds
