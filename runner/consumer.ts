@@ -1,0 +1,174 @@
+import { programDigest } from '../core/digest.ts'
+import { AppError, toAppError } from '../core/errors.ts'
+import type { Envelope, ExecutionRecord } from '../core/execution.ts'
+import type { Delivery, Sandbox, Timings, Verdict } from '../core/ports.ts'
+import { isAwaited, type Patience, replyError, waitOptions } from './caller.ts'
+import { type Execution, execute } from './execute.ts'
+import { keepRecord, markRunningAfter, type RecordDependencies } from './keep-record.ts'
+import type { WaitOptions } from './waiting-line.ts'
+
+/** Where sandboxes come from; runner/pool.ts. */
+export interface Claimer {
+  claim(language: string, options: WaitOptions): Promise<ClaimedSandbox>
+  refusal(language: string): AppError | undefined
+}
+
+export interface ClaimedSandbox {
+  readonly sandbox: Sandbox
+  readonly path: 'warm' | 'cold'
+  release(): Promise<void>
+}
+
+/** Whose turn it is; runner/gate.ts. */
+export interface Entrance {
+  enter(options: WaitOptions): Promise<Disposable>
+}
+
+export interface ConsumerDependencies extends RecordDependencies {
+  pool: Claimer
+  /** One for each language that is consumed. */
+  gates: ReadonlyMap<string, Entrance>
+  settings: Patience & {
+    graceMs: number
+    markRunningAfterMs: number
+    requeueDelayMs: number
+    timings: boolean
+  }
+}
+
+interface Finished {
+  execution: Execution
+  sandbox: Sandbox
+  /** Whether the caller was still there to hear the result. */
+  answered: boolean
+  /** Resolves when no mark is on its way that could overwrite the record. */
+  unmarked: Promise<void>
+}
+
+/**
+ * What becomes of a delivery:
+ *
+ * - It ran: the reply goes out at once, then the record is written, then `ack`. So a crash in between runs it again instead of losing it, and what was
+ *   recorded before a redelivery is not run again.
+ * - Trouble of ours, somebody waits: they are told, `ack`. Nothing durable was promised to them.
+ * - Trouble of ours, nobody waits: `requeue`, or `dead-letter` when trying again is of no use.
+ * - The sandbox of a run was lost: once more in another one, while its caller still waits.
+ *
+ * Between a delivery and the `execute` frame of a warm sandbox nothing is awaited but promises that are resolved already: no timer, no call to an API.
+ */
+export class ExecutionConsumer {
+  readonly #dependencies: ConsumerDependencies
+
+  constructor(dependencies: ConsumerDependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /** Never rejects. */
+  handle = async (delivery: Delivery): Promise<Verdict> => {
+    const { recorder, metrics } = this.#dependencies
+    const { id, program } = delivery.envelope
+    let verdict: Verdict
+    try {
+      const known = delivery.redelivered && (await recorder.has(id))
+      verdict = known ? 'ack' : await this.#run(delivery)
+    } catch (thrown) {
+      verdict = await this.#fail(delivery, toAppError(thrown))
+    }
+    metrics.add('runlet_deliveries_total', { language: program.language, verdict })
+    return verdict
+  }
+
+  async #run(delivery: Delivery): Promise<Verdict> {
+    const { execution, sandbox, answered, unmarked } = await this.#attempt(delivery).catch((thrown: unknown) => {
+      const error = toAppError(thrown)
+      if (error.code !== 'sandbox_lost' || !this.#isAwaited(delivery)) throw error
+      this.#dependencies.log.warn({ id: delivery.envelope.id, error }, 'A run lost its sandbox and is tried again')
+      return this.#attempt(delivery)
+    })
+    const record = recordOf(delivery.envelope, execution, sandbox, this.#dependencies.clock.now())
+    await unmarked
+    const kept = await keepRecord(record, sandbox, this.#dependencies)
+    return kept || answered ? 'ack' : this.#giveBack()
+  }
+
+  /** Runs it in one sandbox, which is released as soon as the reply is out; nobody waits for its end. */
+  async #attempt(delivery: Delivery): Promise<Finished> {
+    const { pool, gates, clock, metrics, settings } = this.#dependencies
+    const { envelope } = delivery
+    const { language } = envelope.program
+    const received = { at: clock.monotonic(), unix: clock.now() }
+    const options = waitOptions(delivery, received.unix, settings)
+    const refusal = options.priority === 'run' ? pool.refusal(language) : undefined
+    if (refusal) throw refusal
+    const gate = gates.get(language)
+    if (!gate) throw new AppError('internal', `This runner does not run "${language}"`)
+    using _turn = await gate.enter(options)
+    const entered = clock.monotonic()
+    const { sandbox, path, release } = await pool.claim(language, options)
+    const claimed = clock.monotonic()
+    metrics.observe('runlet_claim_seconds', { language, path }, (claimed - entered) / 1000)
+    const stopMark = markRunningAfter(settings.markRunningAfterMs, envelope.id, sandbox, this.#dependencies)
+    try {
+      const execution = await execute(envelope, sandbox, { clock, graceMs: settings.graceMs })
+      const answered = this.#isAwaited(delivery)
+      const before = {
+        queue: received.unix - envelope.acceptedAt,
+        gate: entered - received.at,
+        claim: claimed - entered,
+      }
+      this.#reply(delivery, execution, { ...before, ...execution.timings, runner: clock.monotonic() - received.at })
+      metrics.add('runlet_executions_total', { language, status: execution.result.status, path })
+      metrics.observe('runlet_execution_seconds', { language, path }, (clock.monotonic() - received.at) / 1000)
+      return { execution, sandbox, answered, unmarked: stopMark() }
+    } finally {
+      void stopMark()
+      void release()
+    }
+  }
+
+  /** Also when it is late: whether the caller has gone is for the queue to know, and a reply to nobody is dropped. */
+  #reply({ envelope, reply }: Delivery, { result }: Execution, timings: Timings): void {
+    reply?.({ id: envelope.id, result, ...(this.#dependencies.settings.timings && { timings }) })
+  }
+
+  async #fail(delivery: Delivery, error: AppError): Promise<Verdict> {
+    const { log } = this.#dependencies
+    const { id, program } = delivery.envelope
+    const awaited = this.#isAwaited(delivery)
+    log[error.kind.level]({ id, language: program.language, awaited, error }, 'An execution could not be run')
+    if (awaited) {
+      replyError(delivery, error)
+      return 'ack'
+    }
+    if (error.kind.retry === 'never') return 'dead-letter'
+    return error.code === 'shutting_down' ? 'requeue' : this.#giveBack()
+  }
+
+  async #giveBack(): Promise<Verdict> {
+    await this.#dependencies.clock.sleep(this.#dependencies.settings.requeueDelayMs)
+    return 'requeue'
+  }
+
+  #isAwaited(delivery: Delivery): boolean {
+    return isAwaited(delivery, this.#dependencies.clock.now(), this.#dependencies.settings)
+  }
+}
+
+function recordOf(
+  { id, acceptedAt, program }: Envelope,
+  { result, startedAt }: Execution,
+  sandbox: Sandbox,
+  now: number,
+): ExecutionRecord {
+  return {
+    version: 1,
+    id,
+    language: program.language,
+    languageVersion: sandbox.version,
+    acceptedAt,
+    startedAt,
+    finishedAt: now,
+    digest: programDigest(program),
+    result,
+  }
+}

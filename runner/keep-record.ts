@@ -1,0 +1,61 @@
+import { toError } from '../core/errors.ts'
+import type { ExecutionRecord } from '../core/execution.ts'
+import type { Log } from '../core/log.ts'
+import type { Metrics } from '../core/metrics.ts'
+import type { Recorder, Sandbox } from '../core/ports.ts'
+import type { Clock } from '../core/time.ts'
+
+export interface RecordDependencies {
+  recorder: Recorder
+  clock: Clock
+  metrics: Metrics
+  log: Log
+  /** Pauses between the attempts, in milliseconds; there is one attempt more than pauses. */
+  recordRetryMs: readonly number[]
+}
+
+/** Writes a record, again and again for a while. False when it could not be written. Never throws. */
+export async function keepRecord(
+  record: ExecutionRecord,
+  sandbox: Sandbox | undefined,
+  { recorder, clock, metrics, log, recordRetryMs }: RecordDependencies,
+): Promise<boolean> {
+  const started = clock.monotonic()
+  for (let attempt = 0; attempt <= recordRetryMs.length; attempt++) {
+    try {
+      await recorder.record(record, sandbox)
+      metrics.observe('runlet_record_seconds', {}, (clock.monotonic() - started) / 1000)
+      return true
+    } catch (thrown) {
+      log.warn({ id: record.id, attempt, error: toError(thrown) }, 'A record could not be written')
+      const pause = recordRetryMs[attempt]
+      if (pause !== undefined) await clock.sleep(pause)
+    }
+  }
+  log.error({ id: record.id }, 'A record could not be written and is given up')
+  return false
+}
+
+/**
+ * Shows an execution as running once it has run for a while. The result stops that, and resolves when nothing more of it is under way:
+ * a late mark must not overwrite the record. Losing a mark is no harm.
+ */
+export function markRunningAfter(
+  milliseconds: number,
+  id: string,
+  sandbox: Sandbox,
+  { recorder, clock, log }: Pick<RecordDependencies, 'recorder' | 'clock' | 'log'>,
+): () => Promise<void> {
+  const over = new AbortController()
+  const mark = () =>
+    recorder
+      .markRunning(id, sandbox)
+      .catch((thrown: unknown) =>
+        log.debug({ id, error: toError(thrown) }, 'An execution could not be shown as running'),
+      )
+  const marked = clock.sleep(milliseconds, over.signal).then(mark, () => {})
+  return () => {
+    over.abort()
+    return marked
+  }
+}
