@@ -21,7 +21,7 @@ SWEEP_S = 2.0                       # longest wait for killed processes to vanis
 WARM_START_S = 60.0                 # a warm guest that is not waiting by then is a fault
 WARM_ATTEMPTS = 3                   # starts of a warm guest that dies before it is used
 HOLD_S = 0.002                      # output waits this long for the result to share its write: a tiny program costs one wake-up of the runner, not two
-FILL_RATE = 4 * 1024 ** 3           # bytes/s: faster than a program can touch memory; memory is looked at before it could have crossed its limit
+FILL_RATE = 4 * 1024 ** 3 * min(len(os.sched_getaffinity(0)), 8)  # bytes/s, about what programs can touch: memory is looked at before it could be far over its limit
 TICK_S = (0.005, 0.025)             # bounds of the time between two looks
 PAGE = resource.getpagesize()
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -752,7 +752,7 @@ class Execution:
         self.feed()
 
     def attach(self, guest):
-        self.guest = guest
+        self.guest = self.agent.guests[guest.pid] = guest
         guest.on_end = self.ended
         self.loop.watch(guest.pipes.stdout, select.EPOLLIN, lambda _: self.take("stdout"))
         self.loop.watch(guest.pipes.stderr, select.EPOLLIN, lambda _: self.take("stderr"))
@@ -1053,8 +1053,6 @@ class Agent:
         self.executions[execution.id] = execution
         try:
             execution.start(self.take_warm(frame["env"]))
-            if execution.guest.status is None:
-                self.guests[execution.guest.pid] = execution.guest
         except (OSError, ValueError, GuestError, FrameError) as error:
             self.fault(execution.id, "%s: %s" % (type(error).__name__, error))
 

@@ -33,5 +33,6 @@ def vanish():
 
 vanish()
 wait()
+globals().clear()  # functions and their globals hold each other: without this they would stay until a collection
 # The import system forgets a module that fails, and `site` passes over this very failure as over a usercustomize that does not exist.
 raise ImportError(name="usercustomize")
