@@ -31,7 +31,7 @@ describe('bubblewrapArguments', () => {
         '--unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup-try',
         '--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID --cap-add CAP_SETPCAP',
         '--as-pid-1 --die-with-parent --new-session --hostname sandbox',
-        '--clearenv --setenv PATH /opt/runlet/bin:/usr/bin:/bin:/usr/local/bin',
+        '--clearenv --setenv PATH /opt/runlet/bin:/usr/bin:/bin:/usr/local/bin --info-fd 4',
         '--ro-bind /usr /usr --symlink usr/bin /bin --ro-bind /lib64 /lib64 --perms 0755 --dir /etc',
         '--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache --ro-bind-try /etc/alternatives /etc/alternatives',
         '--perms 0444 --file 3 /etc/passwd',
@@ -45,7 +45,7 @@ describe('bubblewrapArguments', () => {
         '--size 67108864 --perms 1777 --tmpfs /dev/shm --size 1000 --perms 1777 --tmpfs /tmp',
         '--remount-ro /dev --remount-ro / --chdir /tmp --',
         '/usr/bin/setpriv --reuid=2000000007 --regid=2000000007 --clear-groups',
-        '--inh-caps=-all --bounding-set=-all --no-new-privs --pdeathsig=KILL',
+        '--inh-caps=-all --bounding-set=-all --no-new-privs',
         '/usr/bin/python3 -I -S -E /opt/runlet/agent/agent.py /opt/runlet/python/language.json',
       ].join(' '),
     )

@@ -7,6 +7,9 @@ export const GUEST_PATH = `${HOME}/bin:/usr/bin:/bin:/usr/local/bin`
 /** Descriptor on which bwrap reads the generated /etc/passwd. */
 export const PASSWD_FD = 3
 
+/** Descriptor on which bwrap says, as JSON, which process is the sandbox's PID 1. */
+export const INFO_FD = 4
+
 /** Shared memory is there for multiprocessing; what a guest keeps in it counts as its memory. */
 const SHARED_MEMORY_BYTES = 64 * 1024 * 1024
 
@@ -62,6 +65,7 @@ export function bubblewrapArguments(
     ...namespaces(identity),
     ...['--as-pid-1', '--die-with-parent', '--new-session', '--hostname', 'sandbox'],
     ...['--clearenv', '--setenv', 'PATH', GUEST_PATH],
+    ...['--info-fd', String(INFO_FD)],
     ...system(host),
     ...['--perms', '0444', '--file', String(PASSWD_FD), '/etc/passwd'],
     ...ours(host, folder),
@@ -97,11 +101,14 @@ function namespaces(identity: Identity): string[] {
   ]
 }
 
-/** Changing the uid makes the kernel forget who wants to be killed with its parent, so setpriv asks again. */
+/**
+ * What bwrap asked the kernel for, to be killed with its parent, ends when the uid changes; and bwrap, without capabilities, could not kill another uid
+ * anyway. So agent-process.ts kills the sandbox's PID 1 itself, and when this process is killed the agent reads EOF and ends.
+ */
 function dropPrivileges(identity: Identity): string[] {
   if (identity.kind === 'map') return []
   const ids = [`--reuid=${identity.uid}`, `--regid=${identity.uid}`, '--clear-groups']
-  return ['/usr/bin/setpriv', ...ids, '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--pdeathsig=KILL']
+  return ['/usr/bin/setpriv', ...ids, '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs']
 }
 
 function system({ rootFolders }: Host): string[] {

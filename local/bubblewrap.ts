@@ -83,7 +83,7 @@ class BubblewrapSandbox implements Sandbox {
     })
     this.#log = log.child({ sandbox: name, pid: this.#process.pid })
     this.#ready.promise.catch(() => {})
-    void this.#process.ended.then(({ detail }) => {
+    void this.#process.ended.then((detail) => {
       this.#end.resolve(this.#state === 'finished' ? { reason: 'finished' } : { reason: 'lost', detail })
       this.#ready.reject(new Error(detail))
     })

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { lstatSync, readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { bubblewrapArguments, guestUid, type Host, type Identity, passwd } from './bubblewrap-command.ts'
 import { spawnProbe } from './probe.ts'
@@ -112,15 +112,6 @@ async function checkVersion(
     throw new PreflightError(
       `${name} ${wanted.major}.${wanted.minor} or newer is needed, and this is "${output.stdout.trim()}": Debian 12, Ubuntu 24.04 and newer have it.`,
     )
-}
-
-/** The folders of the root that hold programs and libraries: on most systems links into /usr. */
-export function readRootFolders(): Host['rootFolders'] {
-  return ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].flatMap((path) => {
-    const stats = lstatSync(path, { throwIfNoEntry: false })
-    if (!stats) return []
-    return [{ path, target: stats.isSymbolicLink() ? readlinkSync(path) : undefined }]
-  })
 }
 
 function ownNamespace(name: string): string {

@@ -19,7 +19,7 @@ export async function spawnProbe(probe: {
   passwd: string
 }): Promise<ProbeEnd> {
   const child = spawn(probe.file, probe.arguments, {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'ignore'],
     env: {},
     cwd: '/',
     timeout: PROBE_MS,
