@@ -1,0 +1,59 @@
+{{/* Names come from the release, so that two releases do not collide. 40 characters leave room for what is appended, and for the hash of a pod's name. */}}
+{{- define "runlet.name" -}}
+{{- .Values.nameOverride | default (ternary .Release.Name (printf "%s-runlet" .Release.Name) (contains "runlet" .Release.Name)) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Namespaces are shared by the whole cluster, releases only by their namespace: so its name is part of this one, except where it would only be noise. */}}
+{{- define "runlet.sandboxNamespace" -}}
+{{- $namespace := .Release.Namespace -}}
+{{- $prefix := ternary "" (printf "%s-" $namespace) (or (eq $namespace "default") (eq $namespace (include "runlet.name" .))) -}}
+{{- .Values.sandboxes.namespace.name | default (printf "%s%s-sandboxes" $prefix (include "runlet.name" .) | trunc 63 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- define "runlet.chartLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: runlet
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{/* What never changes, for selectors. Call with (list $ "api"). */}}
+{{- define "runlet.selector" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: runlet
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* Call with (list $ "api"). */}}
+{{- define "runlet.labels" -}}
+{{ include "runlet.selector" . }}
+{{ include "runlet.chartLabels" (index . 0) }}
+{{- end -}}
+
+{{/* An image without a tag has the version of the chart. Call with (list $ "runlet/service"). */}}
+{{- define "runlet.image" -}}
+{{- $image := index . 1 -}}
+{{- if or (contains "@" $image) (contains ":" (last (splitList "/" $image))) -}}
+{{ $image }}
+{{- else -}}
+{{ $image }}:{{ (index . 0).Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "runlet.serviceAccount" -}}
+{{ include "runlet.name" (index . 0) }}-{{ index . 1 }}
+{{- end -}}
+
+{{- define "runlet.idsSecret" -}}
+{{ .Values.executionIds.existingSecret | default (printf "%s-ids" (include "runlet.name" .)) }}
+{{- end -}}
+
+{{- define "runlet.rabbitmqSecret" -}}
+{{ .Values.rabbitmq.existingSecret | default (printf "%s-rabbitmq" (include "runlet.name" .)) }}
+{{- end -}}
+
+{{/* What RabbitMQ lets our user touch: names with our prefix, in a form that needs no escape in JSON. */}}
+{{- define "runlet.queuePermissions" -}}
+^{{ .Values.queue.prefix | default "runlet." | replace "." "[.]" }}
+{{- end -}}
