@@ -61,7 +61,7 @@ export class LanguagePool {
   readonly #places: Places
   readonly #line: WaitingLine<Claim>
   readonly #alarm: Alarm
-  #size: PoolSize
+  readonly #size: PoolSize
   #claimedAt = Number.NEGATIVE_INFINITY
   #version: string | undefined
   #draining = false
@@ -110,12 +110,6 @@ export class LanguagePool {
   capacity(): Capacity {
     const waiting = this.#line.length
     return { ...this.#size, ...this.#places.counts, waiting, held: this.#health.held, version: this.#version }
-  }
-
-  /** Changes how many sandboxes are kept; what is too much is ended once it is idle. */
-  resize(size: PoolSize): void {
-    this.#size = size
-    this.#plan()
   }
 
   /** Ends what is idle or starting and sends waiters away with shutting_down; claimed sandboxes stay. Resolves when only these are left. */
