@@ -135,6 +135,17 @@ describe('execute', () => {
   })
 })
 
+describe('a sandbox that can not be sent anything', () => {
+  it('is lost', async () => {
+    const sandbox = new FakeSandbox()
+    sandbox.agent = () => {
+      throw new Error('the stream is closed')
+    }
+    const done = execute(anEnvelope(1), sandbox, { clock: new FakeClock(), graceMs: GRACE })
+    await expect(done).rejects.toMatchObject({ code: 'sandbox_lost', cause: new Error('the stream is closed') })
+  })
+})
+
 describe('the first cause wins', () => {
   /** Everything that can end an execution, or pretend to. */
   const events = {

@@ -1,4 +1,4 @@
-import { AppError } from '../core/errors.ts'
+import { AppError, toError } from '../core/errors.ts'
 import type { Envelope, Result } from '../core/execution.ts'
 import type { AgentFrame, ResultFrame } from '../core/frames.ts'
 import { type Cause, statusOf } from '../core/outcome.ts'
@@ -57,7 +57,11 @@ export async function execute(
     () => {},
   )
   const startedAt = clock.now()
-  sandbox.send({ type: 'execute', id, ...rest, limits })
+  try {
+    sandbox.send({ type: 'execute', id, ...rest, limits })
+  } catch (thrown) {
+    finish(lost(toError(thrown).message))
+  }
   const last = await ended
   over.abort()
   if ('trouble' in last) throw last.trouble

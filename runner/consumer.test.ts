@@ -1,0 +1,328 @@
+import { describe, expect, it } from 'vitest'
+import { AppError } from '../core/errors.ts'
+import type { RunnerFrame } from '../core/frames.ts'
+import type { Delivery, Reply } from '../core/ports.ts'
+import { FakeClock, settled } from '../tests/fakes/clock.ts'
+import { anEnvelope, executionId, MemoryLog } from '../tests/fakes/local.ts'
+import { MemoryMetrics } from '../tests/fakes/metrics.ts'
+import { FakeRecorder } from '../tests/fakes/recorder.ts'
+import { type FakeSandbox, resultFrame } from '../tests/fakes/sandbox.ts'
+import { FakeSandboxProvider } from '../tests/fakes/sandbox-provider.ts'
+import { ExecutionConsumer } from './consumer.ts'
+import { Gate } from './gate.ts'
+import { Pool } from './pool.ts'
+import { DEFAULT_SETTINGS, type RunnerSettings } from './settings.ts'
+
+const ID = executionId(1)
+
+const prints = (text: string) => (frame: RunnerFrame, sandbox: FakeSandbox) => {
+  if (frame.type !== 'execute') return
+  sandbox.say({ type: 'output', id: frame.id, stream: 'stdout', data: text, encoding: 'utf8' })
+  sandbox.say(resultFrame(frame.id))
+}
+const dies = (_: RunnerFrame, sandbox: FakeSandbox) => sandbox.end({ reason: 'lost', detail: 'evicted' })
+const works = () => {}
+
+async function arrange({ max = 2, ...over }: Partial<RunnerSettings> & { max?: number } = {}) {
+  const settings = { ...DEFAULT_SETTINGS, recordRetryMs: [100, 100], ...over }
+  const clock = new FakeClock()
+  const provider = new FakeSandboxProvider()
+  const recorder = new FakeRecorder()
+  const [metrics, log] = [new MemoryMetrics(), new MemoryLog()]
+  provider.auto = prints('1\n')
+  const pool = new Pool({ python: { warm: 1, max } }, { provider, metrics, log, clock, settings })
+  const gate = new Gate({ capacity: max, waitingRuns: max, clock })
+  const gates = new Map([['python', gate]])
+  const { recordRetryMs } = settings
+  const consumer = new ExecutionConsumer({ pool, gates, recorder, metrics, log, clock, settings, recordRetryMs })
+  const replies: Reply[] = []
+  const scheduled = (over: Partial<Delivery> = {}): Delivery => ({
+    envelope: anEnvelope(1),
+    redelivered: false,
+    ...over,
+  })
+  const run = (over: Partial<Delivery> = {}): Delivery =>
+    scheduled({ reply: (reply) => void replies.push(reply), replyBefore: clock.now() + 10_000, ...over })
+  await settled()
+  return { clock, provider, recorder, metrics, log, pool, gate, consumer, replies, scheduled, run }
+}
+
+const never = () => new Promise<never>(() => {})
+
+describe('a scheduled execution', () => {
+  it('is recorded and acknowledged', async () => {
+    const { clock, consumer, recorder, scheduled, metrics } = await arrange()
+    expect(await consumer.handle(scheduled())).toBe('ack')
+    const record = recorder.records.get(ID)
+    expect(record).toMatchObject({
+      version: 1,
+      id: ID,
+      language: 'python',
+      languageVersion: '3.13.5',
+      acceptedAt: anEnvelope(1).acceptedAt,
+      startedAt: clock.now(),
+      finishedAt: clock.now(),
+      result: { status: 'succeeded', stdout: '1\n' },
+    })
+    expect(record?.digest).toMatch(/^[0-9a-f]{64}$/)
+    expect(recorder.sandboxes).toEqual(['python-1'])
+    expect(metrics.get('runlet_executions_total', 'python', 'succeeded', 'warm')).toBe(1)
+    expect(metrics.get('runlet_deliveries_total', 'python', 'ack')).toBe(1)
+  })
+
+  it('is not run again when its record is there', async () => {
+    const { consumer, provider, recorder, scheduled } = await arrange()
+    await consumer.handle(scheduled())
+    const sent = () => provider.sandboxes.flatMap((sandbox) => sandbox.sent).length
+    expect(await consumer.handle(scheduled({ redelivered: true }))).toBe('ack')
+    expect([sent(), recorder.sandboxes.length]).toEqual([1, 1])
+  })
+
+  it('is run when it was handed out before without a record', async () => {
+    const { consumer, recorder, scheduled } = await arrange()
+    expect(await consumer.handle(scheduled({ redelivered: true }))).toBe('ack')
+    expect(recorder.records.has(ID)).toBe(true)
+  })
+
+  it('goes back when nobody can say whether it was recorded', async () => {
+    const { clock, consumer, recorder, scheduled } = await arrange()
+    recorder.failures = 1
+    const verdict = consumer.handle(scheduled({ redelivered: true }))
+    await clock.advance(1_000)
+    expect(await verdict).toBe('requeue')
+  })
+
+  it('goes back, after a pause, when its sandbox was lost', async () => {
+    const { clock, consumer, provider, scheduled, recorder } = await arrange()
+    const [warm] = provider.sandboxes
+    if (warm) warm.agent = dies
+    let verdict: string | undefined
+    void consumer.handle(scheduled()).then((given) => {
+      verdict = given
+    })
+    await clock.advance(999)
+    expect(verdict).toBeUndefined()
+    await clock.advance(1)
+    expect([verdict, recorder.records.size]).toEqual(['requeue', 0])
+  })
+
+  it('is acknowledged only after its record is written, in another attempt if need be', async () => {
+    const { clock, consumer, recorder, scheduled } = await arrange()
+    recorder.failures = 2
+    const verdict = consumer.handle(scheduled())
+    await clock.advance(200)
+    expect(await verdict).toBe('ack')
+    expect(recorder.records.size).toBe(1)
+  })
+
+  it('goes back when its record can not be written, so that it is not lost', async () => {
+    const { clock, consumer, recorder, scheduled } = await arrange()
+    recorder.failures = 3
+    const verdict = consumer.handle(scheduled())
+    await clock.advance(1_200)
+    expect(await verdict).toBe('requeue')
+  })
+
+  it('goes back when this runner does not run its language', async () => {
+    const { clock, consumer, scheduled } = await arrange()
+    const verdict = consumer.handle(scheduled({ envelope: anEnvelope(1, 'cobol') }))
+    await clock.advance(1_000)
+    expect(await verdict).toBe('requeue')
+  })
+
+  it('is given up when trying again is of no use', async () => {
+    const { consumer, recorder, scheduled } = await arrange()
+    recorder.has = () => Promise.reject(new AppError('invalid_request'))
+    expect(await consumer.handle(scheduled({ redelivered: true }))).toBe('dead-letter')
+  })
+
+  it('waits while the pool is held, instead of burning its attempts', async () => {
+    const { clock, consumer, provider, scheduled } = await arrange({ holdAfter: 1, claimWaitMs: 100_000 })
+    const verdicts: string[] = []
+    void consumer.handle(scheduled()).then((verdict) => verdicts.push(verdict))
+    await settled()
+    provider.auto = undefined
+    void consumer.handle(scheduled({ envelope: anEnvelope(2) })).then((verdict) => verdicts.push(verdict))
+    await settled()
+    for (const start of provider.starts) start.fail(new Error('no nodes'))
+    await clock.advance(500)
+    expect(verdicts).toEqual(['ack'])
+    provider.auto = prints('2\n')
+    await clock.advance(1_000)
+    expect(verdicts).toEqual(['ack', 'ack'])
+  })
+})
+
+describe('a run', () => {
+  it('is answered before its record is written, and recorded too', async () => {
+    const { consumer, recorder, replies, run } = await arrange()
+    const store = Promise.withResolvers<void>()
+    recorder.busy = store.promise
+    const verdict = consumer.handle(run())
+    await settled()
+    expect(replies).toEqual([{ id: ID, result: expect.objectContaining({ status: 'succeeded', stdout: '1\n' }) }])
+    expect(recorder.records.size).toBe(0)
+    store.resolve()
+    expect(await verdict).toBe('ack')
+    expect(recorder.records.size).toBe(1)
+  })
+
+  it('that is warm is sent and answered without a timer and without a turn of the event loop', async () => {
+    const { clock, consumer, replies, run } = await arrange()
+    void consumer.handle(run())
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+    expect(replies).toHaveLength(1)
+    expect(clock.monotonic()).toBe(0)
+  })
+
+  it('does not wait for its sandbox to be gone', async () => {
+    const { consumer, provider, run } = await arrange()
+    const [warm] = provider.sandboxes
+    if (warm) warm.destroying = never()
+    expect(await consumer.handle(run())).toBe('ack')
+    expect(warm?.destroyed).toBe(1)
+  })
+
+  it('says where the time went only when asked to', async () => {
+    const steps = ['queue', 'gate', 'claim', 'first_frame', 'guest', 'result', 'runner']
+    for (const timings of [true, false]) {
+      const { consumer, replies, run } = await arrange({ timings })
+      await consumer.handle(run())
+      const [reply] = replies
+      expect(Object.keys((reply && 'result' in reply && reply.timings) || {})).toEqual(timings ? steps : [])
+    }
+  })
+
+  it('is tried once more when its sandbox was lost', async () => {
+    const { consumer, provider, replies, run } = await arrange()
+    const [warm] = provider.sandboxes
+    if (warm) warm.agent = dies
+    expect(await consumer.handle(run())).toBe('ack')
+    expect(replies).toEqual([{ id: ID, result: expect.objectContaining({ stdout: '1\n' }) }])
+    expect(warm?.destroyed).toBe(1)
+  })
+
+  it('is told when its second sandbox was lost too', async () => {
+    const { consumer, provider, replies, recorder, run } = await arrange()
+    provider.auto = dies
+    const [warm] = provider.sandboxes
+    if (warm) warm.agent = dies
+    expect(await consumer.handle(run())).toBe('ack')
+    expect(replies).toEqual([{ id: ID, error: { code: 'sandbox_lost', message: expect.any(String) } }])
+    expect(recorder.records.size).toBe(0)
+  })
+
+  it('is told that there is no capacity while its caller still waits', async () => {
+    const { clock, consumer, provider, replies, run } = await arrange({ max: 1 })
+    const [warm] = provider.sandboxes
+    if (warm) warm.agent = works
+    void consumer.handle(run({ replyBefore: clock.now() + 60_000 }))
+    await settled()
+    const verdict = consumer.handle(run({ envelope: anEnvelope(2), replyBefore: clock.now() + 1_000 }))
+    await clock.advance(900)
+    expect(await verdict).toBe('ack')
+    expect(replies).toEqual([{ id: executionId(2), error: { code: 'no_capacity', message: expect.any(String) } }])
+  })
+
+  it('is told at once that sandboxes can not be started', async () => {
+    const { clock, consumer, provider, replies, run, scheduled } = await arrange({ holdAfter: 1 })
+    provider.auto = undefined
+    await consumer.handle(scheduled())
+    await clock.advance(30)
+    provider.starts.at(-1)?.fail(new Error('no nodes'))
+    await clock.advance(30)
+    expect(await consumer.handle(run({ envelope: anEnvelope(2) }))).toBe('ack')
+    expect(replies).toEqual([
+      { id: executionId(2), error: { code: 'sandbox_unavailable', message: expect.stringContaining('no nodes') } },
+    ])
+  })
+
+  it('whose caller gave up before it began is run for its record, behind those who are awaited', async () => {
+    const { clock, consumer, recorder, run } = await arrange()
+    expect(await consumer.handle(run({ replyBefore: clock.now() - 1 }))).toBe('ack')
+    expect(recorder.records.get(ID)?.result.status).toBe('succeeded')
+  })
+
+  it('whose caller gave up meanwhile goes back when it was not run', async () => {
+    const { clock, consumer, provider, run } = await arrange({ max: 1 })
+    const [warm] = provider.sandboxes
+    if (warm) warm.agent = works
+    const verdict = consumer.handle(run({ replyBefore: clock.now() + 500 }))
+    await clock.advance(600)
+    warm?.end({ reason: 'lost', detail: 'evicted' })
+    await clock.advance(1_000)
+    expect(await verdict).toBe('requeue')
+  })
+
+  it('whose record can not be written is done when its caller has the result, else it goes back', async () => {
+    for (const [replyIn, expected] of [
+      [10_000, 'ack'],
+      [-1, 'requeue'],
+    ] as const) {
+      const { clock, consumer, recorder, run } = await arrange()
+      recorder.failures = 3
+      const verdict = consumer.handle(run({ replyBefore: clock.now() + replyIn }))
+      await clock.advance(1_300)
+      expect(await verdict).toBe(expected)
+    }
+  })
+})
+
+describe('an execution that takes long', () => {
+  it('is shown as running after a while, and its record waits for that', async () => {
+    const { clock, consumer, provider, recorder, scheduled } = await arrange()
+    const [warm] = provider.sandboxes
+    if (warm) warm.agent = works
+    const verdict = consumer.handle(scheduled())
+    await clock.advance(499)
+    expect(recorder.running).toEqual([])
+    const mark = Promise.withResolvers<void>()
+    recorder.busy = mark.promise
+    await clock.advance(1)
+    expect(recorder.running).toEqual([ID])
+    recorder.busy = Promise.resolve()
+    warm?.say(resultFrame(ID))
+    await settled()
+    expect(recorder.records.size).toBe(0)
+    mark.resolve()
+    expect(await verdict).toBe('ack')
+    expect(recorder.records.size).toBe(1)
+  })
+
+  it('costs a short one nothing', async () => {
+    const { clock, consumer, recorder, scheduled } = await arrange()
+    await consumer.handle(scheduled())
+    await clock.advance(5_000)
+    expect(recorder.running).toEqual([])
+  })
+
+  it('is not hurt by a mark that fails', async () => {
+    const { clock, consumer, provider, recorder, scheduled } = await arrange()
+    const [warm] = provider.sandboxes
+    if (warm) warm.agent = works
+    recorder.failures = 1
+    const verdict = consumer.handle(scheduled())
+    await clock.advance(600)
+    warm?.say(resultFrame(ID))
+    expect(await verdict).toBe('ack')
+  })
+})
+
+describe('shutting down', () => {
+  it('sends those who wait away: runs hear it, scheduled executions go back at once', async () => {
+    const { clock, consumer, gate, provider, pool, replies, run, scheduled } = await arrange({ max: 1 })
+    const [warm] = provider.sandboxes
+    if (warm) warm.agent = works
+    const working = consumer.handle(scheduled())
+    await settled()
+    const waiting = [consumer.handle(run({ envelope: anEnvelope(2) })), consumer.handle(scheduled())]
+    gate.close()
+    const drained = pool.drain()
+    expect(await Promise.all(waiting)).toEqual(['ack', 'requeue'])
+    expect(replies).toEqual([{ id: executionId(2), error: { code: 'shutting_down', message: expect.any(String) } }])
+    warm?.say(resultFrame(ID))
+    expect(await working).toBe('ack')
+    await drained
+    await clock.advance(0)
+  })
+})

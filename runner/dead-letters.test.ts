@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest'
+import type { Delivery, Reply } from '../core/ports.ts'
+import { FakeClock } from '../tests/fakes/clock.ts'
+import { anEnvelope, aRecord, executionId, MemoryLog } from '../tests/fakes/local.ts'
+import { MemoryMetrics } from '../tests/fakes/metrics.ts'
+import { FakeRecorder } from '../tests/fakes/recorder.ts'
+import { createDeadLetterHandler } from './dead-letters.ts'
+import { DEFAULT_SETTINGS } from './settings.ts'
+
+const ID = executionId(1)
+
+function arrange() {
+  const clock = new FakeClock()
+  const recorder = new FakeRecorder()
+  const metrics = new MemoryMetrics()
+  const replies: Reply[] = []
+  const handle = createDeadLetterHandler({
+    recorder,
+    clock,
+    metrics,
+    log: new MemoryLog(),
+    settings: DEFAULT_SETTINGS,
+    recordRetryMs: [10],
+  })
+  const letter = (replyIn?: number): Delivery => ({
+    envelope: anEnvelope(1),
+    redelivered: true,
+    ...(replyIn !== undefined && {
+      reply: (reply) => void replies.push(reply),
+      replyBefore: clock.now() + replyIn,
+    }),
+  })
+  return { clock, recorder, metrics, replies, handle, letter }
+}
+
+describe('a dead letter', () => {
+  it('is recorded as lost', async () => {
+    const { clock, recorder, metrics, handle, letter } = arrange()
+    expect(await handle(letter())).toBe('ack')
+    expect(recorder.records.get(ID)).toMatchObject({
+      id: ID,
+      languageVersion: null,
+      startedAt: null,
+      finishedAt: clock.now(),
+      result: { status: 'lost', stdout: '', exitCode: null },
+    })
+    expect(recorder.sandboxes).toEqual([undefined])
+    expect(metrics.get('runlet_executions_total', 'python', 'lost', 'none')).toBe(1)
+  })
+
+  it('of an execution that did end changes nothing', async () => {
+    const { recorder, handle, letter } = arrange()
+    await recorder.record(aRecord(1))
+    expect(await handle(letter())).toBe('ack')
+    expect(recorder.records.get(ID)?.result.status).toBe('succeeded')
+  })
+
+  it('of a run whose caller still waits is answered, and nothing is kept', async () => {
+    const { recorder, replies, handle, letter } = arrange()
+    expect(await handle(letter(1_000))).toBe('ack')
+    expect(replies).toEqual([{ id: ID, error: { code: 'no_capacity', message: expect.any(String) } }])
+    expect(recorder.records.size).toBe(0)
+  })
+
+  it.each([-1, 0, 40])(
+    'of a run whose caller gives up in %i ms is recorded: they may have been told to ask again',
+    async (ms) => {
+      const { recorder, replies, handle, letter } = arrange()
+      expect(await handle(letter(ms))).toBe('ack')
+      expect(replies).toEqual([])
+      expect(recorder.records.get(ID)?.result.status).toBe('lost')
+    },
+  )
+
+  it.each([
+    ['looked for', 1],
+    ['written', 3],
+  ])('comes again after a pause when its record can not be %s', async (_, failures) => {
+    const { clock, recorder, handle, letter } = arrange()
+    recorder.failures = failures
+    const has = recorder.has.bind(recorder)
+    if (failures > 1) recorder.has = async () => false
+    const verdict = handle(letter())
+    await clock.advance(1_010)
+    expect(await verdict).toBe('requeue')
+    expect(await has(ID).catch(() => false)).toBe(false)
+  })
+})
