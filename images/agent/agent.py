@@ -23,6 +23,10 @@ WARM_ATTEMPTS = 3                   # starts of a warm guest that dies before it
 HOLD_S = 0.002                      # output waits this long for the result to share its write: a tiny program costs one wake-up of the runner, not two
 FILL_RATE = 4 * 1024 ** 3 * min(len(os.sched_getaffinity(0)), 8)  # bytes/s, about what programs can touch: memory is looked at before it could be far over its limit
 TICK_S = (0.005, 0.025)             # bounds of the time between two looks
+LARGE_ADDRESS_SPACE = 4 * 1024 ** 3 # bytes; page tables are 1/512 of it at most
+FREE_SOCKETS = 256                  # that nobody counts; each further one may hide this much in its buffer, which no process shows
+SOCKET_BYTES = 208 * 1024
+INODE_BYTES = 1024                  # of an empty file in a tmpfs: kernel memory that is not in its size
 PAGE = resource.getpagesize()
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 LIMIT_NAMES = ("wallTimeMs", "cpuTimeMs", "memoryBytes", "outputBytes", "processes", "openFiles", "fileSizeBytes")
@@ -367,7 +371,10 @@ def spawn(argv, env, folder, pipes, seccomp, limits):
 
 
 def process_stat(pid):
-    """(parent, seconds of CPU with the children it waited for, resident bytes), or None when it is gone. A zombie still has its CPU time."""
+    """(parent, seconds of CPU with the children it waited for, bytes of memory), or None when it is gone. A zombie still has its CPU time.
+
+    Memory is what is resident, and the page tables where the address space is so large that they may matter: pages that were only read cost nothing else.
+    """
     try:
         fd = os.open("/proc/%s/stat" % pid, os.O_RDONLY)
         try:
@@ -378,7 +385,16 @@ def process_stat(pid):
         return None
     if len(fields) < 22:
         return None
-    return int(fields[1]), sum(map(int, fields[11:15])) / CLOCK_TICKS, int(fields[21]) * PAGE
+    tables = page_tables(pid) if int(fields[20]) > LARGE_ADDRESS_SPACE else 0
+    return int(fields[1]), sum(map(int, fields[11:15])) / CLOCK_TICKS, int(fields[21]) * PAGE + tables
+
+
+def page_tables(pid):
+    try:
+        with open("/proc/%s/status" % pid, "rb") as source:
+            return int(source.read().partition(b"VmPTE:")[2].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def guest_processes():
@@ -481,13 +497,22 @@ class WritableFolders:
 
     def total(self):
         facts = map(os.statvfs, self.folders)
-        return sum((fact.f_blocks - fact.f_bfree) * fact.f_frsize for fact in facts)
+        return sum((fact.f_blocks - fact.f_bfree) * fact.f_frsize + (fact.f_files - fact.f_ffree) * INODE_BYTES for fact in facts)
 
     def rebase(self):
         self.base = self.total()
 
     def used(self):
         return self.total() - self.base
+
+
+def socket_buffers():
+    """Bytes that sockets of this network namespace may hold, beyond what any program needs."""
+    try:
+        with open("/proc/net/sockstat", "rb") as source:
+            return max(0, int(source.readline().split()[2]) - FREE_SOCKETS) * SOCKET_BYTES
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def proportional_memory(pids):
@@ -497,7 +522,7 @@ def proportional_memory(pids):
         try:
             with open("/proc/%d/smaps_rollup" % pid, "rb") as source:
                 facts = dict(line.split()[:2] for line in source.read().splitlines()[1:])
-            anonymous += int(facts[b"Pss_Anon:"]) * 1024
+            anonymous += int(facts[b"Pss_Anon:"]) * 1024 + page_tables(pid)
             shared += int(facts[b"Pss_Shmem:"]) * 1024
         except (KeyError, ValueError, ProcessLookupError, FileNotFoundError):
             continue
@@ -545,15 +570,15 @@ class Meter:
         began = time.monotonic()
         processes = guest_processes()
         self.live_cpu = sum(facts[1] for facts in processes.values())
-        files = self.folders.used()
-        used = sum(facts[2] for facts in processes.values()) + files
+        files, sockets = self.folders.used(), socket_buffers() if os.getpid() == 1 else 0
+        used = sum(facts[2] for facts in processes.values()) + files + sockets
         if used > self.limit:  # perhaps only because pages that processes share were counted for each of them
             anonymous, shared = proportional_memory(processes)
-            used = anonymous + max(shared, files)  # a mapped file is in both
+            used = anonymous + sockets + max(shared, files)  # a mapped file is in both
         if self.container.current() > self.limit:
             used = max(used, self.container.used())
         if processes:
-            self.peak = max(self.peak, used)
+            self.peak = max(self.peak, used - sockets)  # what sockets hold is a guess: good for a limit, not for a report
         cost = time.monotonic() - began
         self.interval = max(self.pause(self.limit - used), 10 * cost)
         return used > self.limit or self.container.killed()

@@ -474,6 +474,9 @@ class Limits(Case):
             "shared": "import mmap, time\nm = mmap.mmap(-1, 400 << 20)\nfor i in range(0, len(m), 4096): m[i] = 1\ntime.sleep(9)",
             "children": "import os, time\nfor i in range(8):\n    if not os.fork(): x = b'x' * (32 << 20); time.sleep(9)\ntime.sleep(9)",
             "files": "import time\nx = b'x' * (90 << 20)\nfor i in range(4): open('f%d' % i, 'wb').write(b'x' * (15 << 20))\ntime.sleep(9)",
+            "page tables": "import mmap, time\nm = mmap.mmap(-1, 1 << 38, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, mmap.PROT_READ)\nfor i in range(0, len(m), 1 << 21): m[i]\ntime.sleep(9)",
+            "empty files": "import time\nfor i in range(160_000): open('e%d' % i, 'w').close()\ntime.sleep(9)",
+            "sockets": "import os, socket, time\nfor i in range(8):\n    if not os.fork():\n        s = [socket.socketpair() for i in range(120)]\n        for p in s:\n            for e in p: e.setblocking(False); e.send(b'x' * 90000)\n        time.sleep(9)\ntime.sleep(9)",
             "hidden": "import ctypes, time\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\nx = b'x' * (200 << 20); time.sleep(9)",
         }.items():
             with self.subTest(name):
