@@ -1,0 +1,30 @@
+import type { Sandbox } from '../core/ports.ts'
+
+/** The Job under a sandbox, as long as we hold its stream: what the provider and the recorder both must know of it. */
+export class HeldJob {
+  readonly name: string
+  /** It holds a record, or is about to: then it stays until its TTL, and whoever destroys the sandbox must not delete it. */
+  holdsRecord = false
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  /** Writes on the Job happen one after the other: a late `warm` must not overwrite `finished`. */
+  inOrder<Answer>(write: () => Promise<Answer>): Promise<Answer> {
+    const mine = this.#last.then(write, write)
+    this.#last = mine.catch(() => {})
+    return mine
+  }
+}
+
+/** A sandbox that lives on a Job. Several may share one. */
+export interface OnJob {
+  readonly job: HeldJob
+}
+
+export function jobOf(sandbox: Sandbox): HeldJob | undefined {
+  const { job } = sandbox as Partial<OnJob>
+  return job instanceof HeldJob ? job : undefined
+}

@@ -1,0 +1,84 @@
+import type { V1Job } from '@kubernetes/client-node'
+import type { KubeHttp } from './http.ts'
+import { isNotFound } from './kube-error.ts'
+import type { Metadata } from './record.ts'
+
+/** A Job by its metadata alone, as JSON: times are text. */
+export interface JobMetadata {
+  metadata: Metadata & { name: string; uid: string; creationTimestamp?: string; resourceVersion?: string }
+}
+
+interface Page {
+  metadata: { continue?: string }
+  /** null, not empty, when there are none. */
+  items: { metadata?: Partial<JobMetadata['metadata']> }[] | null
+}
+
+export interface MetadataChange {
+  metadata: { labels?: Record<string, string>; annotations?: Record<string, string> }
+}
+
+const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json'
+const METADATA_LIST = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json'
+const PAGE_SIZE = 200
+
+/** The calls on Jobs of one namespace. Every one throws KubeError. */
+export class Jobs {
+  readonly path: string
+  readonly #http: Pick<KubeHttp, 'call'>
+
+  constructor(http: Pick<KubeHttp, 'call'>, namespace: string) {
+    this.#http = http
+    this.path = `/apis/batch/v1/namespaces/${namespace}/jobs`
+  }
+
+  async create(job: V1Job, signal?: AbortSignal): Promise<void> {
+    await this.#http.call({ method: 'POST', path: this.path, body: job, signal })
+  }
+
+  /** A merge patch: nothing but the named keys changes. */
+  async patch(name: string, change: MetadataChange): Promise<void> {
+    await this.#http.call({ method: 'PATCH', path: `${this.path}/${name}`, body: change, accept: METADATA })
+  }
+
+  /** undefined when there is no such Job. */
+  async get(name: string): Promise<JobMetadata | undefined> {
+    try {
+      return await this.#http.call<JobMetadata>({ path: `${this.path}/${name}`, accept: METADATA })
+    } catch (error) {
+      if (isNotFound(error)) return undefined
+      throw error
+    }
+  }
+
+  /** Deletes a Job and, in the background, its pod. One that is gone already is no failure; with a uid, only that very Job is deleted. */
+  async delete(name: string, uid?: string): Promise<void> {
+    const body = { propagationPolicy: 'Background', ...(uid !== undefined && { preconditions: { uid } }) }
+    try {
+      await this.#http.call({ method: 'DELETE', path: `${this.path}/${name}`, body, accept: METADATA })
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+    }
+  }
+
+  /** Whether any Job fits the selector. */
+  async exists(labelSelector: string): Promise<boolean> {
+    const query = { labelSelector, limit: 1 }
+    const page = await this.#http.call<Page>({ path: this.path, query, accept: METADATA_LIST })
+    return (page.items ?? []).length > 0
+  }
+
+  /** All Jobs that fit the selector, page by page, without spec and status. */
+  async *list(labelSelector: string): AsyncGenerator<JobMetadata> {
+    let next: string | undefined
+    do {
+      const query = { labelSelector, limit: PAGE_SIZE, continue: next }
+      const page = await this.#http.call<Page>({ path: this.path, query, accept: METADATA_LIST })
+      for (const { metadata } of page.items ?? []) {
+        const { name, uid } = metadata ?? {}
+        if (name !== undefined && uid !== undefined) yield { metadata: { ...metadata, name, uid } }
+      }
+      next = page.metadata.continue || undefined
+    } while (next !== undefined)
+  }
+}

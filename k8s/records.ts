@@ -1,0 +1,172 @@
+/**
+ * The records of all executions, as an API replica knows them: an index kept by a list-watch of Jobs (metadata only), bodies in a cache of bounded bytes, a miss
+ * is one GET. Nothing is kept anywhere else: after a restart the list says it all again. Memory grows with the Jobs that exist, not with their output.
+ */
+import { LRUCache } from 'lru-cache'
+import { AppError } from '../core/errors.ts'
+import type { ExecutionRecord } from '../core/execution.ts'
+import type { Log } from '../core/log.ts'
+import type { Metrics } from '../core/metrics.ts'
+import type { Lookup, Records } from '../core/ports.ts'
+import type { KubeHttp } from './http.ts'
+import { type JobMetadata, Jobs } from './jobs.ts'
+import { LABEL } from './labels.ts'
+import { ListWatch, type ListWatchOptions } from './list-watch.ts'
+import { decodeRecord, recordKey, recordTexts, runningId } from './record.ts'
+import type { ApiKubernetesConfig } from './settings.ts'
+import { Waiters } from './waiters.ts'
+
+export interface RecordsOptions {
+  http: Pick<KubeHttp, 'call' | 'open'>
+  config: Pick<ApiKubernetesConfig, 'NAMESPACE' | 'RECORD_CACHE_BYTES'>
+  log: Log
+  metrics?: Metrics
+  /** For tests: how the watch is made. */
+  watch?: Partial<Pick<ListWatchOptions<JobMetadata>, 'clock' | 'pageSize' | 'silenceMs'>>
+}
+
+/** What is known of one execution: the Job that says it, and whether that is its end. */
+interface Entry {
+  job: string
+  final: boolean
+}
+
+/** A body, as its text until somebody asks for it: most are never read on this replica. */
+type Body = { text: string } | { record: ExecutionRecord }
+
+/** Of records that were removed, so that their ids are not called queued again. 48 characters each: some MiB. */
+const REMEMBERED_REMOVALS = 50_000
+/** An entry of the cache costs some memory beside its text. */
+const ENTRY_BYTES = 400
+
+export interface WatchedRecords extends Records, AsyncDisposable {
+  /** Whether everything that was recorded before this start is known: readiness. */
+  readonly synced: boolean
+}
+
+/** Starts watching at once. */
+export function watchRecords(options: RecordsOptions): WatchedRecords {
+  return new JobRecords(options)
+}
+
+class JobRecords implements WatchedRecords {
+  readonly #options: RecordsOptions
+  readonly #jobs: Jobs
+  readonly #index = new Map<string, Entry>()
+  readonly #idsOfJob = new Map<string, string[]>()
+  readonly #bodies: LRUCache<string, Body, Entry>
+  readonly #removed = new LRUCache<string, true>({ max: REMEMBERED_REMOVALS })
+  readonly #waiters = new Waiters()
+  readonly #watch: ListWatch<JobMetadata>
+
+  constructor(options: RecordsOptions) {
+    this.#options = options
+    this.#jobs = new Jobs(options.http, options.config.NAMESPACE)
+    this.#bodies = new LRUCache<string, Body, Entry>({
+      maxSize: options.config.RECORD_CACHE_BYTES,
+      sizeCalculation: (body) => ENTRY_BYTES + sizeOf(body),
+      fetchMethod: async (id, _stale, { context }) => await this.#read(id, context.job),
+    })
+    this.#watch = new ListWatch<JobMetadata>({
+      ...options.watch,
+      http: options.http,
+      path: this.#jobs.path,
+      labelSelector: LABEL.executionId,
+      metadataOnly: true,
+      log: options.log,
+      handler: {
+        upsert: (name, { metadata }) => this.#upsert(name, metadata),
+        remove: (name) => this.#remove(name),
+        synced: () => this.#measure(),
+      },
+    })
+  }
+
+  get synced(): boolean {
+    return this.#watch.synced
+  }
+
+  async find(id: string, waitMs: number, signal?: AbortSignal): Promise<Lookup> {
+    if (!this.synced) throw new AppError('store_unavailable', 'The results are still being read')
+    if (waitMs > 0 && !this.#index.get(id)?.final && !this.#removed.has(id))
+      await this.#waiters.wait(id, waitMs, signal)
+    const entry = this.#index.get(id)
+    if (entry?.final) return { status: 'final', record: await this.#body(id, entry) }
+    if (entry) return { status: 'running' }
+    if (this.#removed.has(id)) throw new AppError('execution_expired')
+    return { status: 'queued' }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#watch[Symbol.asyncDispose]()
+    this.#waiters.releaseAll()
+  }
+
+  async #body(id: string, entry: Entry): Promise<ExecutionRecord> {
+    let body: Body | undefined
+    try {
+      body = this.#bodies.get(id) ?? (await this.#bodies.fetch(id, { context: entry }))
+    } catch (error) {
+      throw new AppError('store_unavailable', undefined, { cause: error })
+    }
+    const record = body && ('record' in body ? body.record : this.#decode(id, body.text))
+    if (!record) throw new AppError('execution_expired')
+    return record
+  }
+
+  /** Undefined, and thereby expired, when somebody edited it away. */
+  #decode(id: string, text: string): ExecutionRecord | undefined {
+    const record = decodeRecord(id, text)
+    if (!record) this.#options.log.warn({ id }, 'a record cannot be read: its annotation was edited')
+    // Its size is counted by its text still: parsing does not change it much.
+    else this.#bodies.set(id, { record }, { size: ENTRY_BYTES + text.length })
+    return record
+  }
+
+  async #read(id: string, job: string): Promise<Body | undefined> {
+    const found = await this.#jobs.get(job)
+    const text = found?.metadata.annotations?.[recordKey(id)]
+    return text === undefined ? undefined : { text }
+  }
+
+  /** The first record of an id stays: what was read once does not change, whatever happens to the annotation. */
+  #upsert(job: string, metadata: JobMetadata['metadata']): void {
+    const running = runningId(metadata)
+    if (running !== undefined && !this.#index.has(running)) this.#add(running, { job, final: false })
+    for (const [id, text] of recordTexts(metadata)) {
+      if (this.#index.get(id)?.final) continue
+      this.#add(id, { job, final: true })
+      this.#bodies.set(id, { text })
+      this.#waiters.release(id)
+    }
+    this.#measure()
+  }
+
+  #add(id: string, entry: Entry): void {
+    this.#index.set(id, entry)
+    const ids = this.#idsOfJob.get(entry.job)
+    if (!ids) this.#idsOfJob.set(entry.job, [id])
+    else if (!ids.includes(id)) ids.push(id)
+  }
+
+  #remove(job: string): void {
+    for (const id of this.#idsOfJob.get(job) ?? []) {
+      const entry = this.#index.get(id)
+      if (entry?.job !== job) continue
+      this.#index.delete(id)
+      this.#bodies.delete(id)
+      if (entry.final) this.#removed.set(id, true)
+    }
+    this.#idsOfJob.delete(job)
+    this.#measure()
+  }
+
+  #measure(): void {
+    this.#options.metrics?.set('runlet_records_indexed', {}, this.#index.size)
+    this.#options.metrics?.set('runlet_record_cache_bytes', {}, this.#bodies.calculatedSize)
+  }
+}
+
+function sizeOf(body: Body): number {
+  return 'text' in body ? body.text.length : body.record.result.stdout.length + body.record.result.stderr.length
+}
