@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
+import { serverUrl } from '../telemetry/server.ts'
 import type { ApiApp } from './app.ts'
 
 /** Against clients that open a connection and take their time. */
@@ -31,6 +32,7 @@ export interface ApiServer extends AsyncDisposable {
 
 /**
  * Serves the app over HTTP/1.1.
+ * @param options.host all addresses when missing.
  * @param options.port 0 takes a free one.
  * @throws Error when the address can't be bound.
  */
@@ -41,7 +43,7 @@ export async function startServer({
   drainMs = DRAIN_MS,
 }: {
   app: Pick<ApiApp, 'fetch'>
-  host: string
+  host?: string | undefined
   port: number
   drainMs?: number
 }): Promise<ApiServer> {
@@ -52,7 +54,7 @@ export async function startServer({
   const address = server.address() as AddressInfo
   return {
     port: address.port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    url: serverUrl(host, address.port),
     [Symbol.asyncDispose]: () => close(server, drainMs),
   }
 }

@@ -27,6 +27,12 @@ export function createTelemetryApp({ ready, metrics }: TelemetryOptions): Hono {
   return app
 }
 
+/** Where a server that listens there is found from this machine, without a slash at the end. */
+export function serverUrl(host: string | undefined, port: number): string {
+  const name = host ?? 'localhost'
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}
+
 /** A listening server. `url` ends without a slash; disposing stops it and cuts what is still open. */
 export interface TelemetryServer extends AsyncDisposable {
   readonly url: string
@@ -35,11 +41,12 @@ export interface TelemetryServer extends AsyncDisposable {
 
 /**
  * Serves the pages of createTelemetryApp on a port of their own, which no Ingress exposes.
+ * @param options.host all addresses when missing.
  * @param options.port 0 takes a free one.
  * @throws Error when the address can't be bound.
  */
 export async function startTelemetryServer(
-  options: TelemetryOptions & { host: string; port: number },
+  options: TelemetryOptions & { host?: string | undefined; port: number },
 ): Promise<TelemetryServer> {
   const app = createTelemetryApp(options)
   // `overrideGlobalObjects: false`: a runner that only answers probes should keep Node's own Request and Response.
@@ -49,7 +56,7 @@ export async function startTelemetryServer(
   const { port } = server.address() as AddressInfo
   return {
     port,
-    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
+    url: serverUrl(options.host, port),
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
       server.close()

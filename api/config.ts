@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { BrokerConfig } from '../broker/config.ts'
+import { flag, integer, json, logLevel, port } from '../core/config.ts'
+import { LanguageAlias, LanguageName, Languages } from '../core/languages.ts'
+import { LimitSettings } from '../core/limits.ts'
+import { ApiKubernetesConfig } from '../k8s/settings.ts'
+import { KEY_HASH } from './auth.ts'
+import { DEFAULT_SETTINGS } from './deps.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+/** `{"python": {"aliases": ["py"], ...}}`; what else is said of a language is for the runner. */
+const LanguageMap = z
+  .record(LanguageName, z.looseObject({ aliases: z.array(LanguageAlias).default([]) }))
+  .transform((map, context) => {
+    if (Object.keys(map).length === 0) context.addIssue({ code: 'custom', message: 'names no language' })
+    try {
+      return new Languages(Object.entries(map).map(([name, { aliases }]) => ({ name, aliases })))
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message })
+      return z.NEVER
+    }
+  })
+
+const KeyHashes = z
+  .string()
+  .transform((text) => text.split(/[\s,]+/).filter((hash) => hash !== ''))
+  .pipe(z.array(z.string().regex(KEY_HASH, 'must be SHA-256 hashes in lower-case hex, with commas between them')))
+
+/** The environment of the API on Kubernetes. */
+export const ApiConfig = z.object({
+  ...BrokerConfig.shape,
+  ...ApiKubernetesConfig.shape,
+  /** The address to listen on; all of them when it is not set. */
+  HOST: z.string().optional(),
+  PORT: port().default(8080),
+  /** Health and metrics, where no Ingress leads. */
+  METRICS_PORT: port().default(9090),
+  LOG_LEVEL: logLevel(),
+  LANGUAGES: json(LanguageMap),
+  /** JSON: defaults and maxima of the limits, as in core/limits.ts. */
+  LIMITS: json(LimitSettings).prefault('{}'),
+  /** The secret that ids are made and checked with; the same in every replica, kept across upgrades. */
+  ID_KEY: z.string().min(16, 'must have at least 16 characters'),
+  MAX_BODY_BYTES: integer(1024, 64 * MEBIBYTE).default(DEFAULT_SETTINGS.maxBodyBytes),
+  /** How long POST /api/run waits before it answers 202. */
+  RUN_WAIT_MS: integer(1, 600_000).default(DEFAULT_SETTINGS.runWaitMs),
+  /** The longest `?wait=` of a check. Load balancers commonly cut a silent connection after 60 s. */
+  MAX_CHECK_WAIT_MS: integer(0, 600_000).default(DEFAULT_SETTINGS.maxCheckWaitMs),
+  /** How long results are kept: the same as the runner's. */
+  RETENTION_SECONDS: integer(60, 30 * 86_400).default(DEFAULT_SETTINGS.retentionSeconds),
+  /** Whether answers to run say where the time went. */
+  TIMINGS: flag().prefault('false'),
+  /** SHA-256 (hex) of the keys that open /api/*, with commas between them; not set: no key is needed. */
+  API_KEY_HASHES: KeyHashes.default([]),
+})
+export type ApiConfig = z.infer<typeof ApiConfig>
