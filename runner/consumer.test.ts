@@ -175,6 +175,16 @@ describe('a run', () => {
     expect(clock.monotonic()).toBe(0)
   })
 
+  it('has its record on the way before its sandbox is destroyed: the record may be written to what the sandbox is made of', async () => {
+    const { consumer, provider, recorder, run } = await arrange()
+    const order: string[] = []
+    const [warm] = provider.sandboxes
+    if (warm) warm.destroy = async () => void order.push('destroy')
+    recorder.record = async () => void order.push('record')
+    await consumer.handle(run({ reply: () => void order.push('reply') }))
+    expect(order).toEqual(['reply', 'record', 'destroy'])
+  })
+
   it('does not wait for its sandbox to be gone', async () => {
     const { consumer, provider, run } = await arrange()
     const [warm] = provider.sandboxes
@@ -283,10 +293,10 @@ describe('an execution that takes long', () => {
     recorder.busy = Promise.resolve()
     warm?.say(resultFrame(ID))
     await settled()
-    expect(recorder.records.size).toBe(0)
+    expect([recorder.records.size, warm?.destroyed]).toEqual([0, 0])
     mark.resolve()
     expect(await verdict).toBe('ack')
-    expect(recorder.records.size).toBe(1)
+    expect([recorder.records.size, warm?.destroyed]).toEqual([1, 1])
   })
 
   it('costs a short one nothing', async () => {

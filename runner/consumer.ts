@@ -37,12 +37,10 @@ export interface ConsumerDependencies extends RecordDependencies {
 }
 
 interface Finished {
-  execution: Execution
-  sandbox: Sandbox
   /** Whether the caller was still there to hear the result. */
   answered: boolean
-  /** Resolves when no mark is on its way that could overwrite the record. */
-  unmarked: Promise<void>
+  /** Whether the record was written, once that is known. */
+  kept: Promise<boolean>
 }
 
 /**
@@ -79,51 +77,65 @@ export class ExecutionConsumer {
   }
 
   async #run(delivery: Delivery): Promise<Verdict> {
-    const { execution, sandbox, answered, unmarked } = await this.#attempt(delivery).catch((thrown: unknown) => {
+    const { answered, kept } = await this.#attempt(delivery).catch((thrown: unknown) => {
       const error = toAppError(thrown)
       if (error.code !== 'sandbox_lost' || !this.#isAwaited(delivery)) throw error
       this.#dependencies.log.warn({ id: delivery.envelope.id, error }, 'A run lost its sandbox and is tried again')
       return this.#attempt(delivery)
     })
-    const record = recordOf(delivery.envelope, execution, sandbox, this.#dependencies.clock.now())
-    await unmarked
-    const kept = await keepRecord(record, sandbox, this.#dependencies)
-    return kept || answered ? 'ack' : this.#giveBack()
+    return (await kept) || answered ? 'ack' : this.#giveBack()
   }
 
-  /** Runs it in one sandbox, which is released as soon as the reply is out; nobody waits for its end. */
+  /**
+   * Runs it in one sandbox. The sandbox is released as soon as the reply is out and the record on its way: destroying it first could take away what the
+   * record is written to. Nobody waits for its end.
+   */
   async #attempt(delivery: Delivery): Promise<Finished> {
-    const { pool, gates, clock, metrics, settings } = this.#dependencies
+    const { clock, metrics, settings } = this.#dependencies
     const { envelope } = delivery
     const { language } = envelope.program
-    const received = { at: clock.monotonic(), unix: clock.now() }
-    const options = waitOptions(delivery, received.unix, settings)
-    const refusal = options.priority === 'run' ? pool.refusal(language) : undefined
-    if (refusal) throw refusal
-    const gate = gates.get(language)
-    if (!gate) throw new AppError('internal', `This runner does not run "${language}"`)
-    using _turn = await gate.enter(options)
+    const received = clock.monotonic()
+    const queue = clock.now() - envelope.acceptedAt
+    const options = this.#admit(delivery)
+    using _turn = await this.#gate(language).enter(options)
     const entered = clock.monotonic()
-    const { sandbox, path, release } = await pool.claim(language, options)
+    const { sandbox, path, release } = await this.#dependencies.pool.claim(language, options)
     const claimed = clock.monotonic()
-    metrics.observe('runlet_claim_seconds', { language, path }, (claimed - entered) / 1000)
     const stopMark = markRunningAfter(settings.markRunningAfterMs, envelope.id, sandbox, this.#dependencies)
     try {
       const execution = await execute(envelope, sandbox, { clock, graceMs: settings.graceMs })
       const answered = this.#isAwaited(delivery)
-      const before = {
-        queue: received.unix - envelope.acceptedAt,
-        gate: entered - received.at,
-        claim: claimed - entered,
-      }
-      this.#reply(delivery, execution, { ...before, ...execution.timings, runner: clock.monotonic() - received.at })
+      const waited = { queue, gate: entered - received, claim: claimed - entered }
+      this.#reply(delivery, execution, { ...waited, ...execution.timings, runner: clock.monotonic() - received })
+      metrics.observe('runlet_claim_seconds', { language, path }, (claimed - entered) / 1000)
+      metrics.observe('runlet_execution_seconds', { language, path }, (clock.monotonic() - received) / 1000)
       metrics.add('runlet_executions_total', { language, status: execution.result.status, path })
-      metrics.observe('runlet_execution_seconds', { language, path }, (clock.monotonic() - received.at) / 1000)
-      return { execution, sandbox, answered, unmarked: stopMark() }
+      return { answered, kept: this.#keep(envelope, execution, sandbox, stopMark()) }
     } finally {
-      void stopMark()
-      void release()
+      const marking = stopMark()
+      void (marking === undefined ? release() : marking.then(release))
     }
+  }
+
+  /** @throws AppError when it is of no use to wait */
+  #admit(delivery: Delivery): WaitOptions {
+    const { pool, clock, settings } = this.#dependencies
+    const options = waitOptions(delivery, clock.now(), settings)
+    const refusal = options.priority === 'run' ? pool.refusal(delivery.envelope.program.language) : undefined
+    if (refusal) throw refusal
+    return options
+  }
+
+  #gate(language: string): Entrance {
+    const gate = this.#dependencies.gates.get(language)
+    if (!gate) throw new AppError('internal', `This runner does not run "${language}"`)
+    return gate
+  }
+
+  async #keep(envelope: Envelope, execution: Execution, sandbox: Sandbox, marking?: Promise<void>): Promise<boolean> {
+    const record = recordOf(envelope, execution, sandbox, this.#dependencies.clock.now())
+    if (marking !== undefined) await marking
+    return await keepRecord(record, sandbox, this.#dependencies)
   }
 
   /** Also when it is late: whether the caller has gone is for the queue to know, and a reply to nobody is dropped. */

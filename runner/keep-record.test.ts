@@ -63,19 +63,19 @@ describe('markRunningAfter', () => {
   it('marks nothing that was over before, and leaves no timer', async () => {
     const { clock, recorder, dependencies, sandbox } = arrange()
     const stop = markRunningAfter(500, ID, sandbox, dependencies)
-    await stop()
+    expect(stop()).toBeUndefined()
     await clock.advance(1_000)
     expect([recorder.running, clock.sleeping]).toEqual([[], 0])
   })
 
-  it('is over only when a mark under way is, also when that fails', async () => {
+  it('gives the mark that is under way, also when that fails', async () => {
     const { clock, recorder, dependencies, sandbox } = arrange(1)
     const store = Promise.withResolvers<void>()
     recorder.busy = store.promise
     const stop = markRunningAfter(500, ID, sandbox, dependencies)
     await clock.advance(500)
     let stopped = false
-    const stopping = stop().then(() => {
+    const stopping = stop()?.then(() => {
       stopped = true
     })
     await settled()

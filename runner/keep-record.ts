@@ -37,25 +37,26 @@ export async function keepRecord(
 }
 
 /**
- * Shows an execution as running once it has run for a while. The result stops that, and resolves when nothing more of it is under way:
- * a late mark must not overwrite the record. Losing a mark is no harm.
+ * Shows an execution as running once it has run for a while. The result stops that, and gives the write that is under way, if there is one:
+ * it has to end first, or it would overwrite the record. Losing a mark is no harm.
  */
 export function markRunningAfter(
   milliseconds: number,
   id: string,
   sandbox: Sandbox,
   { recorder, clock, log }: Pick<RecordDependencies, 'recorder' | 'clock' | 'log'>,
-): () => Promise<void> {
+): () => Promise<void> | undefined {
   const over = new AbortController()
-  const mark = () =>
-    recorder
-      .markRunning(id, sandbox)
-      .catch((thrown: unknown) =>
-        log.debug({ id, error: toError(thrown) }, 'An execution could not be shown as running'),
-      )
-  const marked = clock.sleep(milliseconds, over.signal).then(mark, () => {})
+  let marking: Promise<void> | undefined
+  const failed = (thrown: unknown) => log.debug({ id, error: toError(thrown) }, 'An execution is not shown as running')
+  clock.sleep(milliseconds, over.signal).then(
+    () => {
+      if (!over.signal.aborted) marking = recorder.markRunning(id, sandbox).catch(failed)
+    },
+    () => {},
+  )
   return () => {
     over.abort()
-    return marked
+    return marking
   }
 }
