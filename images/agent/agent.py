@@ -293,11 +293,16 @@ def guest_limits(limits, cpu_before=0.0):
 
 
 def set_limits(pid, values):
+    """On a process that has the agent's own limits still: nobody can go above those."""
     for kind, value in values.items():
-        hard = resource.prlimit(pid, kind)[1]
-        if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
+        highest = OWN_LIMITS[kind]
+        if highest != resource.RLIM_INFINITY:
+            value = min(value, highest)
         resource.prlimit(pid, kind, (value, value))
+
+
+OWN_LIMITS = {kind: resource.getrlimit(kind)[1] for kind in (
+    resource.RLIMIT_CPU, resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)}
 
 
 class Pipes:

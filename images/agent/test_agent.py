@@ -415,6 +415,8 @@ class WarmIsPlain(Case):
         "warning": "import warnings; warnings.warn('old', DeprecationWarning); assert_ = 'x' is 'x'",
         "trace": "import sys\nsys.settrace(lambda f, e, a: print(f.f_code.co_name, e))\ndef g(): pass\ng()",
         "gc": "import gc, sys; print(gc.isenabled(), gc.get_threshold(), gc.garbage, [o for o in gc.get_objects() if getattr(o, '__name__', '') in ('usercustomize', 'vanish', 'wait')])",
+        "referrers": "import gc, sys; print(len(gc.get_objects()) > 3000, len(gc.get_referrers(sys)) > 9, gc.get_freeze_count() in (0, 375), gc.collect())",
+        "finalizers": "import atexit, os, sys\nclass D:\n    def __init__(self, n): self.n = n; self.me = self\n    def __del__(self): print('bye', self.n)\nos.getenv.x = D(1); os.environ.y = D(2); sys.z = D(3); a = D(4); D(5); int.__doc__\nclass M(type(os)): x = D(6)\nos.__class__ = M; sys.modules['q'] = D(7); D.me = D(8); sys.path.append(D(9))",
         "usercustomize": "try:\n    import usercustomize\nexcept ImportError as e: print(repr(e), e.name)\n",
         "child": "import subprocess, sys; print(subprocess.run([sys.executable, '-c', 'import sys, os; print(sys.path, os.environ, sorted(sys.modules))'], capture_output=True))",
         "locale": "import locale, sys; print(locale.getpreferredencoding(), locale.setlocale(locale.LC_CTYPE), sys.getfilesystemencoding(), locale.getlocale())",

@@ -31,8 +31,21 @@ def vanish():
         finder.find_spec("usercustomize", None)
 
 
+def freeze():
+    """Spares the collector the interpreter's own objects when it ends: a millisecond, a quarter of a small program. Only `gc` can tell, so not for
+    programs that speak of it, or that bring more files than one.
+    """
+    with open(sys.argv[0], "rb") as program:
+        if b"gc" in program.read() or os.listdir() != sys.argv[:1]:
+            return
+    import gc
+    gc.freeze()
+    del sys.modules["gc"]
+
+
 vanish()
 wait()
+freeze()
 globals().clear()  # functions and their globals hold each other: without this they would stay until a collection
 # The import system forgets a module that fails, and `site` passes over this very failure as over a usercustomize that does not exist.
 raise ImportError(name="usercustomize")
