@@ -1,6 +1,6 @@
 /** What an operator may tune of a runner; times in milliseconds. */
 export interface RunnerSettings {
-  /** How long executions that run may still take when the runner is told to stop. */
+  /** How long executions that run may still take when the runner is told to stop: above the longest wall time (60 s by default), below the grace period of its pod. */
   drainMs: number
   /** Whether replies say where the time went. */
   timings: boolean
@@ -39,7 +39,7 @@ export interface RunnerSettings {
 }
 
 export const DEFAULT_SETTINGS: RunnerSettings = {
-  drainMs: 60_000,
+  drainMs: 70_000,
   timings: false,
   refillAtOnce: 2,
   refillDelayMs: 25,
