@@ -11,7 +11,7 @@ What it promises:
 
 Times inside are seconds of the monotonic clock, in frames milliseconds. Sizes are bytes. Python 3.11 or newer, standard library only.
 """
-import binascii, ctypes, errno, fcntl, gc, json, os, resource, select, signal, stat, struct, sys, time  # noqa: E401 (one line: all of them are needed before `ready`)
+import binascii, ctypes, errno, fcntl, gc, json, os, resource, select, signal, struct, sys, time  # noqa: E401 (one line: all of them are needed before `ready`)
 
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 32 * 1024 * 1024   # of a frame to the agent
@@ -675,8 +675,8 @@ class Outlet:
 class Guest:
     """One process tree with pipes of its own: a warm guest that waits, or a compile or run command."""
 
-    def __init__(self, pid, pipes, warm=False):
-        self.pid, self.pipes, self.warm = pid, pipes, warm
+    def __init__(self, pid, pipes):
+        self.pid, self.pipes = pid, pipes
         self.status = None      # of waitpid, when it has ended
         self.cpu_before = 0.0
         self.on_end = lambda: None
@@ -967,7 +967,7 @@ class Agent:
             self.fault(None, "the warm guest ended %d times before it was used" % WARM_ATTEMPTS)
         pipes = Pipes(program=True)
         pid = spawn(self.language.warm, self.language.environment(self.language.warm_env), self.work, pipes, self.seccomp, {})
-        self.warm = self.guests[pid] = Guest(pid, pipes, warm=True)
+        self.warm = self.guests[pid] = Guest(pid, pipes)
         self.warm.on_end = self.restart_warm
         os.write(pipes.program, b" ")
         self.loop.at("warm", time.monotonic() + 0.002, self.watch_warm)
