@@ -29,12 +29,17 @@ export type Problem = z.infer<typeof Problem>
 
 const PROBLEM_CONTENT = { 'application/problem+json': { schema: Problem } }
 
+const HEADERS: { [Status in string]?: z.ZodObject } = {
+  401: z.object({ 'WWW-Authenticate': z.string() }),
+  503: z.object({ 'Retry-After': z.string().meta({ description: 'Seconds' }) }),
+}
+
 /** The declarations of the answers that these errors give, for a route's `responses`. */
 export function problemResponses<Status extends number>(descriptions: Record<Status, string>) {
-  const entries = Object.entries(descriptions).map(([status, description]) => [
-    status,
-    { description, content: PROBLEM_CONTENT },
-  ])
+  const entries = Object.entries(descriptions).map(([status, description]) => {
+    const headers = HEADERS[status]
+    return [status, { description, content: PROBLEM_CONTENT, ...(headers && { headers }) }]
+  })
   return Object.fromEntries(entries) as Record<Status, { description: string; content: typeof PROBLEM_CONTENT }>
 }
 

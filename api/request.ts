@@ -179,7 +179,6 @@ const EXPECTED: { [Type in string]?: string } = {
   object: 'must be an object',
   record: 'must be an object',
   array: 'must be a list',
-  string: 'must be a string',
 }
 
 /** `limits.wallTimeMs`, `files[2].name`. */

@@ -25,6 +25,11 @@ export const Accepted = z
   .object({ id, status: Status.extract(['queued', 'running']) })
   .meta({ id: 'Accepted', description: 'The execution has no result yet' })
 
+/** Of an answer without a result. */
+export const LocationHeader = z.object({
+  Location: z.string().meta({ description: 'Where to check', examples: ['/api/schedule/check/0196a1b2...'] }),
+})
+
 export const Finished = RunResult.extend({
   language: z.string(),
   languageVersion: z.string().nullable().meta({ description: 'null when it never reached a sandbox' }),

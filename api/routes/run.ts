@@ -5,7 +5,7 @@ import type { ApiDeps, ApiEnv } from '../deps.ts'
 import { checkLocation, createEnvelope, resultOrQueued } from '../executions.ts'
 import { problemResponses } from '../problem.ts'
 import type { RequestSchema } from '../request.ts'
-import { Accepted, RunResult } from '../schemas.ts'
+import { Accepted, LocationHeader, RunResult } from '../schemas.ts'
 import { serverTiming } from '../server-timing.ts'
 
 const contract = (body: RequestSchema, maxBodyBytes: number) =>
@@ -22,6 +22,7 @@ const contract = (body: RequestSchema, maxBodyBytes: number) =>
       200: { description: 'It ended; `status` says how', content: { 'application/json': { schema: RunResult } } },
       202: {
         description: 'It takes longer than this server waits: `Location` is where its result will be',
+        headers: LocationHeader,
         content: { 'application/json': { schema: Accepted } },
       },
       ...SUBMIT_PROBLEMS,

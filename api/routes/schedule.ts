@@ -3,7 +3,7 @@ import { readJsonBody } from '../body.ts'
 import type { ApiDeps, ApiEnv } from '../deps.ts'
 import { checkLocation, createEnvelope } from '../executions.ts'
 import type { RequestSchema } from '../request.ts'
-import { Accepted } from '../schemas.ts'
+import { Accepted, LocationHeader } from '../schemas.ts'
 import { SUBMIT_PROBLEMS } from './run.ts'
 
 const contract = (body: RequestSchema, maxBodyBytes: number) =>
@@ -19,6 +19,7 @@ const contract = (body: RequestSchema, maxBodyBytes: number) =>
     responses: {
       202: {
         description: 'It is kept and will run: `Location` is where its result will be',
+        headers: LocationHeader,
         content: { 'application/json': { schema: Accepted } },
       },
       ...SUBMIT_PROBLEMS,
