@@ -7,11 +7,14 @@ import type { BrokerSettings } from './config.ts'
 import { type Broker, connectBroker, type Restart } from './connection.ts'
 import { replyAddress, wasDelivered } from './messages.ts'
 import { ReplySender } from './reply-sender.ts'
-import { Subscription } from './subscription.ts'
+import { Subscription, type SubscriptionOptions } from './subscription.ts'
 import { assertTopology, describeTopology, type Names, namesOf } from './topology.ts'
 
 /** Recording an end is one write, so few at a time empty the queue quickly and leave the API server alone. */
 const DEAD_LETTER_CAPACITY = 10
+
+/** Both connections break with the broker and come back within seconds of each other. */
+const REPLIES_WAIT_MS = 3_000
 
 const REQUEUE_DELAY_MS = 1_000
 
@@ -73,28 +76,25 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
 
   /** Returns without the broker: what is asked for here happens at the next connect. Each kind (scheduled, run) has `capacity` of its own. */
   async consume(language: string, capacity: number, handler: DeliveryHandler): Promise<void> {
-    this.#languages.add(language)
+    const toDelivery = (envelope: Envelope, message: ConsumeMessage) =>
+      this.#toDelivery(envelope, message, wasDelivered(message.fields.redelivered, message.properties))
+    const shared = { language, invalid: 'dead-letter', toDelivery } as const
     const kinds = [
-      { queue: this.#names.executions(language), requeueDelayMs: REQUEUE_DELAY_MS },
-      { queue: this.#names.runs(language), requeueDelayMs: RUN_REQUEUE_DELAY_MS },
+      { ...shared, queue: this.#names.executions(language), requeueDelayMs: REQUEUE_DELAY_MS },
+      { ...shared, queue: this.#names.runs(language), requeueDelayMs: RUN_REQUEUE_DELAY_MS },
     ]
-    await Promise.all(
-      kinds.map((kind) =>
-        this.#subscribe({ ...kind, language, invalid: 'dead-letter', capacity, handler, deadLetters: false }),
-      ),
-    )
+    await this.#subscribe(kinds, [language], capacity, handler)
   }
 
   /** What cannot be read is acknowledged here: there is no further queue to put it into, and the log has it. */
   async consumeDeadLetters(handler: DeliveryHandler): Promise<void> {
-    await this.#subscribe({
+    const deadLetters = {
       queue: this.#names.deadLetters,
       requeueDelayMs: REQUEUE_DELAY_MS,
       invalid: 'ack',
-      capacity: DEAD_LETTER_CAPACITY,
-      handler,
-      deadLetters: true,
-    })
+      toDelivery: (envelope: Envelope, message: ConsumeMessage) => this.#toDelivery(envelope, message, true),
+    } as const
+    await this.#subscribe([deadLetters], [], DEAD_LETTER_CAPACITY, handler)
   }
 
   async stop(): Promise<void> {
@@ -107,34 +107,38 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
     this.#tearDown()
   }
 
-  async #subscribe(wanted: {
-    queue: string
-    language?: string
-    requeueDelayMs: number
-    invalid: 'ack' | 'dead-letter'
-    capacity: number
-    handler: DeliveryHandler
-    deadLetters: boolean
-  }): Promise<void> {
-    const { capacity, handler, deadLetters, ...options } = wanted
-    const existing = this.#subscriptions.get(options.queue)
-    const toDelivery = (envelope: Envelope, message: ConsumeMessage) => this.#toDelivery(envelope, message, deadLetters)
-    const subscription = existing ?? new Subscription({ ...options, handler, toDelivery, log: this.#options.log })
-    this.#subscriptions.set(options.queue, subscription)
+  async #subscribe(
+    wanted: readonly Omit<SubscriptionOptions, 'log'>[],
+    languages: readonly string[],
+    capacity: number,
+    handler: DeliveryHandler,
+  ): Promise<void> {
+    for (const language of languages) this.#languages.add(language)
     const session = this.#session
+    const created: Subscription[] = []
+    const subscriptions = wanted.map((options) => {
+      const existing = this.#subscriptions.get(options.queue)
+      if (existing !== undefined) return existing
+      const subscription = new Subscription({ ...options, log: this.#options.log })
+      this.#subscriptions.set(options.queue, subscription)
+      created.push(subscription)
+      return subscription
+    })
     try {
-      await subscription.resize(capacity, handler)
-      if (existing !== undefined || session === undefined) return
-      await this.#declare(session.model, options.language === undefined ? [] : [options.language])
-      await subscription.open(session.model, session.restart)
+      await Promise.all(subscriptions.map((subscription) => subscription.resize(capacity, handler)))
+      if (session === undefined || created.length === 0) return
+      await this.#declare(session.model, languages)
+      await Promise.all(created.map((subscription) => subscription.open(session.model, session.restart)))
     } catch (thrown: unknown) {
-      const { message } = toError(thrown)
-      session?.restart(`${options.queue} could not be consumed: ${message}`)
+      const queues = wanted.map(({ queue }) => queue).join(' and ')
+      session?.restart(`${queues} could not be consumed: ${toError(thrown).message}`)
     }
   }
 
   async #setUp(model: ChannelModel, restart: Restart): Promise<void> {
-    // Before anything is awaited: who subscribes from now on opens on this connection, the others are opened here.
+    // A run that is taken before its reply can be sent keeps its caller waiting for nothing.
+    if (!(await this.#replies.ready(REPLIES_WAIT_MS))) throw new Error('The connection for replies is not there yet')
+    // Before anything else is awaited: who subscribes from now on opens on this connection, the others are opened here.
     this.#session = { model, restart }
     const subscriptions = [...this.#subscriptions.values()]
     await this.#declare(model, this.#languages)
@@ -151,8 +155,7 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
     for (const subscription of this.#subscriptions.values()) subscription.lost()
   }
 
-  #toDelivery(envelope: Envelope, message: ConsumeMessage, deadLetter: boolean): Delivery {
-    const redelivered = deadLetter || wasDelivered(message.fields.redelivered, message.properties)
+  #toDelivery(envelope: Envelope, message: ConsumeMessage, redelivered: boolean): Delivery {
     const address = replyAddress(message.properties, this.#names.replies(''))
     if (address === undefined) return { envelope, redelivered }
     const { replyTo, replyBefore } = address

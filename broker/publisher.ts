@@ -4,6 +4,7 @@ import { AppError, toError } from '../core/errors.ts'
 import type { Envelope } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import type { Publisher } from '../core/ports.ts'
+import { systemClock } from '../core/time.ts'
 import type { BrokerSettings } from './config.ts'
 import { ConfirmedChannel, type Outcome } from './confirmed-channel.ts'
 import { type Broker, connectBroker, type Restart } from './connection.ts'
@@ -14,6 +15,8 @@ import { assertTopology, describeTopology, type Names, namesOf } from './topolog
 
 /** How long a broker that is away or silent is waited for: a caller must have its 503 within 2 s. */
 const PATIENCE_MS = 1_500
+
+const REDECLARE_DELAY_MS = 1_000
 
 export interface PublisherOptions {
   settings: BrokerSettings
@@ -39,6 +42,8 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   readonly #options: PublisherOptions
   readonly #names: Names
   readonly #pending = new PendingRuns()
+  readonly #declaring = new Set<string>()
+  readonly #disposing = new AbortController()
   #broker: Broker | undefined
   readonly #session = new Current<Session>()
 
@@ -103,6 +108,7 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing.abort()
     this.#pending.failAll('shutting_down')
     await this.#broker?.[Symbol.asyncDispose]()
     this.#tearDown()
@@ -174,12 +180,21 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
     return new AppError('queue_unavailable', `The queue for ${language} is missing and is made again`)
   }
 
+  /**
+   * Not at once: RabbitMQ 3.10 tells consumers of a deleted queue that it is gone a moment later, and forgets to when there is one of the same name again.
+   */
   #declareAgain(language: string, model: ChannelModel): void {
+    if (this.#declaring.has(language)) return
+    this.#declaring.add(language)
     const { settings, log } = this.#options
     log.error({ language }, 'The queue of a language is missing: declaring it again')
-    assertTopology(() => model.createChannel(), describeTopology(settings, [language]), log).catch((thrown: unknown) =>
-      log.error({ language, err: toError(thrown) }, 'The queue of a language could not be declared'),
-    )
+    systemClock
+      .sleep(REDECLARE_DELAY_MS, this.#disposing.signal)
+      .then(() => assertTopology(() => model.createChannel(), describeTopology(settings, [language]), log))
+      .catch((thrown: unknown) =>
+        log.warn({ language, reason: toError(thrown).message }, 'The queue could not be declared'),
+      )
+      .finally(() => this.#declaring.delete(language))
   }
 }
 

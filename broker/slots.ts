@@ -45,14 +45,15 @@ export class Slots {
     return tags
   }
 
-  /** A message arrived for a consumer; also one that was on its way when the consumer was cancelled. */
-  begin(tag: string): void {
-    const lease = this.#live.get(tag) ?? this.#retired.get(tag)
-    if (lease !== undefined) lease.inFlight++
-    else this.#retired.set(tag, { prefetch: 0, inFlight: 1 })
+  /** A message arrived for a consumer. False when that takes nothing any more: some are still on their way when a consumer is cancelled, and must go back. */
+  begin(tag: string): boolean {
+    const lease = this.#live.get(tag)
+    if (lease === undefined) return false
+    lease.inFlight++
+    return true
   }
 
-  /** A message is done with. */
+  /** A message that began is done with. */
   end(tag: string): void {
     const lease = this.#live.get(tag) ?? this.#retired.get(tag)
     if (lease === undefined) return

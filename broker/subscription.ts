@@ -5,7 +5,7 @@ import type { Log } from '../core/log.ts'
 import type { Delivery, DeliveryHandler, Verdict } from '../core/ports.ts'
 import { systemClock } from '../core/time.ts'
 import type { Restart } from './connection.ts'
-import { type Decoded, decodeEnvelope } from './messages.ts'
+import { decodeEnvelope } from './messages.ts'
 import { Slots } from './slots.ts'
 import { settle, verdictOn } from './verdict.ts'
 
@@ -20,7 +20,6 @@ export interface SubscriptionOptions {
   requeueDelayMs: number
   /** What becomes of a message that is no envelope. */
   invalid: Verdict
-  handler: DeliveryHandler
   toDelivery: (envelope: Envelope, message: ConsumeMessage) => Delivery
   log: Log
 }
@@ -30,25 +29,33 @@ interface OpenChannel {
   restart: Restart
 }
 
+/** An execution under way here. `tag` is the consumer whose slot it holds, undefined when it holds none any more. */
+interface Running {
+  verdict: Promise<Verdict>
+  tag: string | undefined
+}
+
 /** Takes from one queue, on a channel of its own, for as long as the process lives: `open` is called again for every new connection. */
 export class Subscription {
   readonly #options: SubscriptionOptions
   readonly #slots = new Slots()
-  readonly #running = new Map<string, Promise<Verdict>>()
+  readonly #running = new Map<string, Running>()
+  readonly #cancelled = new Set<string>()
   readonly #stopping = new AbortController()
-  #handler: DeliveryHandler
+  #handler: DeliveryHandler = async () => 'requeue'
   #open: OpenChannel | undefined
   #tags = 0
 
   constructor(options: SubscriptionOptions) {
     this.#options = options
-    this.#handler = options.handler
   }
 
   async open(model: ChannelModel, restart: Restart): Promise<void> {
     const { log, queue } = this.#options
-    this.#slots.retireAll()
     const channel = await model.createChannel()
+    this.#slots.retireAll()
+    this.#cancelled.clear()
+    this.#giveBackLateOnes(channel)
     channel.on('error', (error) => log.warn({ queue, reason: error.message }, 'The broker closed a channel'))
     channel.on('close', () => {
       if (this.#open?.channel !== channel) return
@@ -81,8 +88,25 @@ export class Subscription {
   async #cancel(tags: string[]): Promise<void> {
     const channel = this.#open?.channel
     if (channel === undefined) return
+    const cancel = async (tag: string) => {
+      await channel.cancel(tag)
+      this.#cancelled.add(tag)
+    }
     // On a channel that dies meanwhile they are cancelled as well.
-    await Promise.all(tags.map((tag) => channel.cancel(tag).catch(() => undefined)))
+    await Promise.all(tags.map((tag) => cancel(tag).catch(() => undefined)))
+  }
+
+  /**
+   * A quorum queue may deliver to a consumer after it confirmed its cancellation (amqplib issue 641). amqplib throws then, which would close the channel and
+   * take with it what is being executed; with a listener for what its listeners throw it does not.
+   */
+  #giveBackLateOnes(channel: Channel): void {
+    channel.prependListener('delivery', (message: ConsumeMessage) => {
+      if (this.#cancelled.has(message.fields.consumerTag)) giveBack(channel, message)
+    })
+    channel.on('handler-error', (error) => {
+      this.#options.log.debug({ queue: this.#options.queue, reason: error.message }, 'A delivery came too late')
+    })
   }
 
   async #grow(): Promise<void> {
@@ -102,34 +126,54 @@ export class Subscription {
 
   async #take(channel: Channel, tag: string, message: ConsumeMessage): Promise<void> {
     const { log, queue, requeueDelayMs } = this.#options
-    this.#slots.begin(tag)
-    const verdict = await this.#judge(message)
+    if (!this.#slots.begin(tag)) return giveBack(channel, message)
+    const running = this.#run(message, tag)
+    const verdict = await running.verdict
     if (verdict === 'requeue') await systemClock.sleep(requeueDelayMs, this.#stopping.signal).catch(() => undefined)
     if (!settle(channel, message, verdict))
       log.debug({ queue, id: message.properties.messageId, verdict }, 'The channel of a delivery is gone')
-    this.#slots.end(tag)
-    await this.#grow().catch((thrown: unknown) => {
-      // A channel that cannot take another consumer is about to close, which is seen there.
-      log.debug({ queue, reason: String(thrown) }, 'A consumer could not be added')
-    })
+    await this.#release(running, tag)
   }
 
-  async #judge(message: ConsumeMessage): Promise<Verdict> {
+  /** Gives the slot of an execution to the next one, unless another delivery of it holds that slot by now. */
+  async #release(running: Running, tag: string): Promise<void> {
+    if (running.tag !== tag) return
+    running.tag = undefined
+    this.#slots.end(tag)
+    await this.#fill()
+  }
+
+  async #fill(): Promise<void> {
+    try {
+      await this.#grow()
+    } catch (thrown: unknown) {
+      // A channel that cannot take another consumer is about to close, which is seen there.
+      this.#options.log.debug({ queue: this.#options.queue, reason: String(thrown) }, 'A consumer could not be added')
+    }
+  }
+
+  #run(message: ConsumeMessage, tag: string): Running {
     const { log, queue, language, invalid } = this.#options
-    const decoded: Decoded<Envelope> = decodeEnvelope(message.content, language)
+    const decoded = decodeEnvelope(message.content, language)
     if ('fault' in decoded) {
       log.error({ queue, fault: decoded.fault, verdict: invalid }, 'A message is not an execution')
-      return invalid
+      return { verdict: Promise.resolve(invalid), tag }
     }
     const { id } = decoded.value
-    // After a lost connection the broker hands out again what still runs here: it is waited for, not run twice.
-    const running = this.#running.get(id) ?? this.#handle(decoded.value, message)
+    const under = this.#running.get(id)
+    if (under !== undefined) return this.#join(under, tag)
+    const verdict = this.#handle(decoded.value, message).finally(() => this.#running.delete(id))
+    const running: Running = { verdict, tag }
     this.#running.set(id, running)
-    try {
-      return await running
-    } finally {
-      this.#running.delete(id)
-    }
+    return running
+  }
+
+  /** After a lost connection the broker hands out again what still runs here. It is waited for, not run twice, and takes one slot, not two. */
+  #join(running: Running, tag: string): Running {
+    if (running.tag !== undefined) this.#slots.end(running.tag)
+    running.tag = tag
+    void this.#fill()
+    return running
   }
 
   async #handle(envelope: Envelope, message: ConsumeMessage): Promise<Verdict> {
@@ -144,5 +188,14 @@ export class Subscription {
       )
       return verdict
     }
+  }
+}
+
+/** Unlike `reject` this is no attempt on RabbitMQ 4.3 and later, and nothing was attempted. */
+function giveBack(channel: Channel, message: ConsumeMessage): void {
+  try {
+    channel.nack(message, false, true)
+  } catch {
+    // The channel is gone, and the broker hands it out again by itself.
   }
 }
