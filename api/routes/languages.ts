@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { REQUESTABLE_LIMITS, type RequestableLimit } from '../../core/limits.ts'
-import type { ApiDeps, ApiEnv } from '../deps.ts'
+import type { ApiDeps, ApiEnv, Versions } from '../deps.ts'
 import { problemResponses } from '../problem.ts'
 import { LanguageInfo } from '../schemas.ts'
 
@@ -20,25 +20,29 @@ const contract = createRoute({
   },
 })
 
-export function registerLanguages(
-  app: OpenAPIHono<ApiEnv>,
-  { languages, limits: settings, versions, log }: ApiDeps,
-): void {
-  const limits = Object.fromEntries(REQUESTABLE_LIMITS.map((name) => [name, settings[name]])) as Record<
+export function registerLanguages(app: OpenAPIHono<ApiEnv>, deps: ApiDeps): void {
+  const limits = Object.fromEntries(REQUESTABLE_LIMITS.map((name) => [name, deps.limits[name]])) as Record<
     RequestableLimit,
     { default: number; maximum: number }
   >
   app.openapi(contract, async (c) => {
-    const known = await Promise.resolve(versions?.() ?? {}).catch((error: unknown) => {
-      log.warn({ error }, 'The versions of the languages are not known')
-      return {}
-    })
-    const infos = languages.all.map(({ name, aliases }) => ({
+    const versions = new Map(Object.entries(await knownVersions(deps)))
+    const infos = deps.languages.all.map(({ name, aliases }) => ({
       name,
       aliases: [...aliases],
-      version: new Map(Object.entries(known)).get(name) ?? null,
+      version: versions.get(name) ?? null,
       limits,
     }))
     return c.json(infos, 200)
   })
+}
+
+/** Not worth an error: the rest of the answer is right without them. */
+async function knownVersions({ versions, log }: ApiDeps): Promise<Versions> {
+  try {
+    return (await versions?.()) ?? {}
+  } catch (error) {
+    log.warn({ error }, 'The versions of the languages are not known')
+    return {}
+  }
 }
