@@ -40,7 +40,7 @@ export const RunnerConfig = z.object({
   /** Idle sandboxes older than this are replaced, so that images and nodes roll. */
   MAX_IDLE_SECONDS: integer(10, 30 * 86_400).default(DEFAULT_SETTINGS.maxIdleMs / 1000),
   /** The address for health and metrics; all of them when it is not set. */
-  HOST: z.string().default('::'),
+  HOST: z.string().optional(),
   METRICS_PORT: port().default(9090),
   LOG_LEVEL: logLevel(),
   /** Whether replies say where the time went. */

@@ -243,7 +243,7 @@ describe('a run', () => {
     await clock.advance(30)
     expect(await consumer.handle(run({ envelope: anEnvelope(2) }))).toBe('ack')
     expect(replies).toEqual([
-      { id: executionId(2), error: { code: 'sandbox_unavailable', message: expect.stringContaining('no nodes') } },
+      { id: executionId(2), error: { code: 'sandbox_unavailable', message: expect.not.stringContaining('no nodes') } },
     ])
   })
 

@@ -104,7 +104,8 @@ export class LanguagePool {
   refusal(): AppError | undefined {
     const { held } = this.#health
     if (!held || this.#places.idle.length > 0 || this.#options.clock.monotonic() >= held.until) return undefined
-    return new AppError('sandbox_unavailable', `No sandbox can be started at the moment: ${held.reason}`)
+    // The reason names images and hosts: it is for the log.
+    return new AppError('sandbox_unavailable', undefined, { cause: new Error(held.reason) })
   }
 
   capacity(): Capacity {
