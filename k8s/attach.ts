@@ -49,6 +49,7 @@ export async function attach(
   target: AttachTarget,
   listeners: AttachListeners,
   signal: AbortSignal,
+  pingEveryMs = PING_EVERY_MS,
 ): Promise<Attachment> {
   const query = new URLSearchParams({
     container: target.container,
@@ -68,7 +69,7 @@ export async function attach(
   })
   const early = collectEarly(socket)
   await opened(socket, path, signal)
-  return new SocketAttachment(socket, listeners, early())
+  return new SocketAttachment(socket, listeners, early(), pingEveryMs)
 }
 
 /** Messages that come in the same read as the handshake's answer, before anybody listens. */
@@ -112,10 +113,10 @@ class SocketAttachment implements Attachment {
   #heard = true
   #reason: string | undefined
 
-  constructor(socket: WebSocket, listeners: AttachListeners, early: Buffer[]) {
+  constructor(socket: WebSocket, listeners: AttachListeners, early: Buffer[], pingEveryMs: number) {
     this.#socket = socket
     this.#listeners = listeners
-    this.#pings = setInterval(() => this.#ping(), PING_EVERY_MS)
+    this.#pings = setInterval(() => this.#ping(), pingEveryMs)
     for (const data of early) this.#receive(data)
     socket.on('message', (data: Buffer) => this.#receive(data))
     socket.on('pong', () => {
@@ -162,7 +163,7 @@ class SocketAttachment implements Attachment {
   /** An API server that is gone without a word (a node that lost power, a balancer that forgot us) answers no ping. A paused stream hears nothing by our own will. */
   #ping(): void {
     if (this.#socket.isPaused) return
-    if (!this.#heard) this.#give(`no answer to a ping within ${PING_EVERY_MS} ms`)
+    if (!this.#heard) this.#give('no answer to a ping')
     else this.#socket.ping()
     this.#heard = false
   }

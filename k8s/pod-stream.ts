@@ -171,7 +171,7 @@ export class PodStream {
 
 /** An empty frame counts as too much: an honest agent sends none, and they would come without end. */
 function mayCome(route: Route, { data, encoding }: OutputFrame): boolean {
-  const bytes = encoding === 'utf8' ? Buffer.byteLength(data) : Math.floor((data.length * 3) / 4)
+  const bytes = Buffer.byteLength(data, encoding)
   route.outputLeft -= bytes
   return bytes > 0 && route.outputLeft >= 0
 }

@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest'
+import { type ExecutionRecord, emptyResult } from '../core/execution.ts'
+import type { Log } from '../core/log.ts'
+import { FakeClock, settled } from '../tests/fakes/clock.ts'
+import { FakeKube } from '../tests/fakes/kube.ts'
+import { MemoryMetrics } from '../tests/fakes/metrics.ts'
+import { FakeSandbox } from '../tests/fakes/sandbox.ts'
+import { HeldJob } from './held-job.ts'
+import { KubeError } from './kube-error.ts'
+import { decodeRecord, recordKey } from './record.ts'
+import { createRecorder } from './recorder.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const ID = 'a'.repeat(48)
+const JOBS = '/apis/batch/v1/namespaces/boxes/jobs'
+
+const record: ExecutionRecord = {
+  version: 1,
+  id: ID,
+  language: 'python',
+  languageVersion: '3.13.5',
+  acceptedAt: 1,
+  startedAt: 2,
+  finishedAt: 3,
+  digest: 'd',
+  result: emptyResult('succeeded'),
+}
+
+class OnJobSandbox extends FakeSandbox {
+  readonly job = new HeldJob('python-1')
+}
+
+async function world() {
+  const kube = new FakeKube()
+  const metadata = { name: 'python-1', labels: { 'runlet.dev/state': 'warm' }, annotations: { mine: 'stays' } }
+  await kube.call({ method: 'POST', path: JOBS, body: { metadata } })
+  const clock = new FakeClock()
+  const metrics = new MemoryMetrics()
+  const config = { NAMESPACE: 'boxes', RETENTION_SECONDS: 600, RECORD_BYTES: 4096 }
+  const recorder = createRecorder({ http: kube, config, log: silent, clock, metrics, budgetMs: 1000 })
+  return { kube, clock, metrics, recorder, sandbox: new OnJobSandbox() }
+}
+
+const busy = () => new KubeError(429, 'TooManyRequests', 'busy', { retryAfterMs: 100 })
+
+describe('record', () => {
+  it('is one patch on the Job of the sandbox, which then must not be deleted', async () => {
+    const { kube, recorder, sandbox, metrics } = await world()
+    await recorder.record(record, sandbox)
+    const { metadata } = kube.all('jobs')[0] ?? {}
+    expect(kube.calls.map(({ method }) => method)).toEqual(['POST', 'PATCH'])
+    expect(metadata?.labels).toEqual({
+      'runlet.dev/state': 'finished',
+      'runlet.dev/status': 'succeeded',
+      'runlet.dev/execution-id': ID,
+    })
+    expect(metadata?.annotations?.mine).toBe('stays')
+    expect(decodeRecord(ID, metadata?.annotations?.[recordKey(ID)] ?? '')).toEqual(record)
+    expect(sandbox.job.holdsRecord).toBe(true)
+    expect(metrics.get('runlet_record_seconds')).toBe(1)
+  })
+
+  it.each([
+    ['there was no sandbox', undefined],
+    ['the sandbox is of another kind', new FakeSandbox()],
+  ])('makes a Job of its own where %s', async (_, sandbox) => {
+    const { kube, recorder } = await world()
+    await recorder.record(record, sandbox)
+    const job = kube.all('jobs').find(({ metadata }) => metadata.name === `record-${ID}`)
+    expect(job?.spec).toMatchObject({ completions: 0, parallelism: 0, ttlSecondsAfterFinished: 600 })
+    expect(job?.metadata.labels).toMatchObject({ 'runlet.dev/execution-id': ID, 'runlet.dev/language': 'python' })
+    expect(await recorder.has(ID)).toBe(true)
+  })
+
+  it.each([
+    [404, 'NotFound'],
+    [422, 'Invalid'],
+  ])('makes a Job of its own where the sandbox’s answers %i', async (status, reason) => {
+    const { kube, recorder, sandbox } = await world()
+    kube.fail = ({ method }) => (method === 'PATCH' ? new KubeError(status, reason, 'no') : undefined)
+    await recorder.record(record, sandbox)
+    expect(kube.all('jobs').map(({ metadata }) => metadata.name)).toContain(`record-${ID}`)
+  })
+
+  it('stays the first one of its id', async () => {
+    const { kube, recorder } = await world()
+    await recorder.record(record)
+    await recorder.record({ ...record, result: emptyResult('lost') })
+    const [job] = kube.all('jobs').filter(({ metadata }) => metadata.name.startsWith('record-'))
+    expect(job?.metadata.labels?.['runlet.dev/status']).toBe('succeeded')
+  })
+
+  it('is tried again while the API server is busy', async () => {
+    const { kube, clock, recorder, sandbox } = await world()
+    let failures = 2
+    kube.fail = () => (failures-- > 0 ? busy() : undefined)
+    const done = recorder.record(record, sandbox)
+    await clock.advance(500)
+    await done
+    expect(kube.all('jobs')[0]?.metadata.labels?.['runlet.dev/state']).toBe('finished')
+  })
+
+  it('gives the execution back to the queue when the API server stays away', async () => {
+    const { kube, clock, recorder, sandbox } = await world()
+    kube.fail = () => new KubeError(0, 'Unreachable', 'down')
+    const done = expect(recorder.record(record, sandbox)).rejects.toMatchObject({ code: 'store_unavailable' })
+    await clock.advance(60_000)
+    await done
+    expect(clock.sleeping).toBe(0)
+  })
+
+  it('does not hide a refusal', async () => {
+    const { kube, recorder } = await world()
+    kube.fail = () => new KubeError(403, 'Forbidden', 'may not')
+    await expect(recorder.record(record)).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+})
+
+describe('has', () => {
+  it('knows a final record from an execution that runs, with one small list', async () => {
+    const { kube, recorder, sandbox } = await world()
+    expect(await recorder.has(ID)).toBe(false)
+    await recorder.markRunning(ID, sandbox)
+    expect(await recorder.has(ID)).toBe(false)
+    await recorder.record(record, sandbox)
+    expect(await recorder.has(ID)).toBe(true)
+    expect(kube.calls.at(-1)?.query?.limit).toBe(1)
+  })
+})
+
+describe('markRunning', () => {
+  it('labels the Job', async () => {
+    const { kube, recorder, sandbox } = await world()
+    await recorder.markRunning(ID, sandbox)
+    expect(kube.all('jobs')[0]?.metadata.labels).toEqual({
+      'runlet.dev/state': 'running',
+      'runlet.dev/execution-id': ID,
+    })
+  })
+
+  it('is no harm when it is lost', async () => {
+    const { kube, recorder, sandbox } = await world()
+    kube.fail = busy
+    await recorder.markRunning(ID, sandbox)
+    await recorder.markRunning(ID, new FakeSandbox())
+    expect(kube.all('jobs')[0]?.metadata.labels).toEqual({ 'runlet.dev/state': 'warm' })
+  })
+
+  it('never overwrites the end, however late it is', async () => {
+    const { kube, recorder, sandbox } = await world()
+    const block = Promise.withResolvers<void>()
+    const blocked = sandbox.job.inOrder(() => block.promise)
+    const running = recorder.markRunning(ID, sandbox)
+    const recorded = recorder.record(record, sandbox)
+    await settled()
+    block.resolve()
+    await Promise.all([blocked, running, recorded])
+    expect(kube.all('jobs')[0]?.metadata.labels?.['runlet.dev/state']).toBe('finished')
+    expect(kube.calls.filter(({ method }) => method === 'PATCH')).toHaveLength(1)
+  })
+})
