@@ -52,6 +52,17 @@ describe('a problem', () => {
     expect(log.lines.map(([level]) => level)).toEqual(['debug', 'warn'])
   })
 
+  it('logs a stack only where it tells more than the code', async () => {
+    const log = new FakeLog()
+    const caused = new AppError('queue_unavailable', undefined, { cause: new Error('reset') })
+    await answerTo(new AppError('queue_unavailable'), log)
+    await answerTo(caused, log)
+    expect(log.lines.map(([, fields]) => fields)).toEqual([
+      { code: 'queue_unavailable', method: 'GET' },
+      { code: 'queue_unavailable', method: 'GET', error: caused },
+    ])
+  })
+
   it('cuts what a caller can make long', () => {
     const faults = Array.from({ length: 1000 }, () => ({ field: 'x'.repeat(1000), message: 'is not known' }))
     const { errors } = toProblem(new AppError('invalid_request', 'bad', { faults }))

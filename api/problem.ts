@@ -68,7 +68,9 @@ function cutFaults(faults: readonly FieldFault[]): FieldFault[] {
 /** Answers with the problem and logs it as loud as its kind says. Headers that were set before (Allow, WWW-Authenticate) stay. */
 export function sendProblem(c: Context, error: AppError, log: Log): Response {
   const { http, level, retry } = error.kind
-  log[level]({ error, method: c.req.method, code: error.code }, 'Request refused')
+  // During an outage every request is refused for a reason that has a name: a stack for each would bury the log.
+  const isExplained = error.code !== 'internal' && error.cause === undefined
+  log[level]({ code: error.code, method: c.req.method, ...(!isExplained && { error }) }, 'Request refused')
   if (http === 503 || retry === 'later') {
     c.header('Retry-After', String(RETRY_AFTER_SECONDS[error.code] ?? RETRY_AFTER_DEFAULT_SECONDS))
   }
