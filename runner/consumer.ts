@@ -147,7 +147,9 @@ export class ExecutionConsumer {
     const { log } = this.#dependencies
     const { id, program } = delivery.envelope
     const awaited = this.#isAwaited(delivery)
-    log[error.kind.level]({ id, language: program.language, awaited, error }, 'An execution could not be run')
+    const { level } = error.kind
+    const what = level === 'warn' || level === 'error' ? { error } : { code: error.code }
+    log[level]({ id, language: program.language, awaited, ...what }, 'An execution could not be run')
     if (awaited) {
       replyError(delivery, error)
       return 'ack'
