@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { z } from 'zod'
+import type { AgentFrame, OutputFrame, ResultFrame } from '../../core/frames.ts'
+import type { Limits } from '../../core/limits.ts'
+import { statusOf } from '../../core/outcome.ts'
+import type { SandboxProvider } from '../../core/ports.ts'
+import { bubblewrapArguments, GUEST_PATH, type Host, type Identity, passwd } from '../../local/bubblewrap-command.ts'
+import type { TestProgram } from './programs.ts'
+
+const MEBIBYTE = 1024 * 1024
+const BY_HAND = readFileSync(join(import.meta.dirname, 'by-hand.py'), 'utf8')
+const PYTHON = ['/usr/bin/python3', '-I', '-S', '-c', BY_HAND]
+
+/** Where the agent puts programs; running by hand uses the same folder, since tracebacks name it. */
+const WORK_FOLDER = '/tmp/work'
+
+/** Far from what a well-behaved program needs. */
+const WIDE: Limits = {
+  wallTimeMs: 20_000,
+  cpuTimeMs: 20_000,
+  memoryBytes: 512 * MEBIBYTE,
+  outputBytes: 16 * MEBIBYTE,
+  processes: 64,
+  openFiles: 256,
+  fileSizeBytes: 64 * MEBIBYTE,
+}
+
+export interface Observed {
+  stdout: string
+  stderr: string
+  exitCode: number | null
+  signal: string | null
+}
+
+const LanguageFile = z.object({ file: z.string(), run: z.array(z.string()) })
+const ByHand = z.object({ stdout: z.string(), stderr: z.string(), status: z.int() })
+
+/** Bytes as latin1: every byte is one character, so what is compared is exact. */
+const exact = (chunks: Buffer[]) => Buffer.concat(chunks).toString('latin1')
+
+/** `python3 main.py`, `node main.js`: in the same world as a sandbox's, but with no agent, no warm guest, no seccomp. */
+export async function runByHand(host: Host, identity: Identity, folder: string, program: TestProgram) {
+  const { file, run } = LanguageFile.parse(JSON.parse(readFileSync(join(host.images, folder, 'language.json'), 'utf8')))
+  const job = {
+    ...{ file, code: program.code, stdin: program.stdin, files: program.files, folder: WORK_FOLDER },
+    command: [...run.map((word) => word.replace('{file}', file)), ...program.args],
+    env: { PATH: GUEST_PATH, HOME: '/tmp', LANG: 'C.UTF-8', ...program.env },
+  }
+  const child = spawn(host.bwrap, bubblewrapArguments(host, identity, folder, PYTHON), {
+    stdio: ['pipe', 'pipe', 'inherit', 'pipe', 'pipe'],
+    env: {},
+  })
+  const [stdin, stdout, , passwdPipe, info] = child.stdio
+  ;(passwdPipe as typeof stdin).end(passwd(identity))
+  ;(info as typeof stdout).resume()
+  stdin.end(JSON.stringify(job))
+  const answer = ByHand.parse(JSON.parse((await buffer(stdout)).toString()))
+  const text = (encoded: string) => exact([Buffer.from(encoded, 'base64')])
+  const { status } = answer
+  return {
+    stdout: text(answer.stdout),
+    stderr: text(answer.stderr),
+    exitCode: status < 0 ? null : status,
+    signalNumber: status < 0 ? -status : 0,
+  }
+}
+
+/** The same program through a sandbox: agent, warm guest, seccomp, limits. */
+export async function runInSandbox(provider: SandboxProvider, program: TestProgram) {
+  const sandbox = await provider.start(program.language, AbortSignal.timeout(30_000))
+  try {
+    const { promise, resolve, reject } = Promise.withResolvers<ResultFrame>()
+    const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
+    const onOutput = ({ stream, data, encoding }: OutputFrame) => chunks[stream].push(Buffer.from(data, encoding))
+    sandbox.onFrame((frame: AgentFrame) => {
+      if (frame.type === 'output') onOutput(frame)
+      if (frame.type === 'result') resolve(frame)
+    })
+    void sandbox.ended.then((end) => end.reason !== 'finished' && reject(new Error(JSON.stringify(end))))
+    const { code, stdin, args, env, files } = program
+    sandbox.send({
+      ...{ type: 'execute', id: program.name, code, stdin, args, env, files },
+      limits: { ...WIDE, ...program.limits },
+    })
+    const result = await promise
+    return { result, status: statusOf(result), stdout: exact(chunks.stdout), stderr: exact(chunks.stderr) }
+  } finally {
+    await sandbox.destroy()
+  }
+}

@@ -1,0 +1,56 @@
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { BubblewrapProvider } from '../../local/bubblewrap.ts'
+import { chooseIdentities, findBubblewrap, readRootFolders } from '../../local/host.ts'
+import { readPrograms } from '../helpers/programs.ts'
+import { runByHand, runInSandbox } from '../helpers/run-program.ts'
+
+/** What users are promised: a program behaves as if started by hand. And what everybody else is: a bad one is stopped, and says how. */
+const FOLDERS = new Map([
+  ['python', 'python'],
+  ['javascript', 'node'],
+  ['bash', 'bash'],
+])
+
+const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const identity = chooseIdentities()
+const host = {
+  bwrap: findBubblewrap('/usr/bin:/bin:/usr/local/bin'),
+  images: join(import.meta.dirname, '..', '..', 'images'),
+  node: process.execPath,
+  rootFolders: readRootFolders(),
+  tmpBytes: 256 * 1024 * 1024,
+}
+const provider = new BubblewrapProvider({ host, identity, folders: FOLDERS, log: silent, startTimeoutMs: 20_000 })
+
+afterAll(() => provider[Symbol.asyncDispose]())
+
+const signalNumber = (name: string | null) =>
+  name === null ? 0 : constants.signals[name as keyof typeof constants.signals]
+
+for (const [language, folder] of FOLDERS) {
+  describe.concurrent(`${language} as by hand`, () => {
+    test.for(readPrograms(language, 'compare'))('$name', async (program, { expect }) => {
+      const byHand = await runByHand(host, identity(), folder, program)
+      const { result, stdout, stderr } = await runInSandbox(provider, program)
+      const { exitCode } = result
+      expect({ stdout, stderr, exitCode, signalNumber: signalNumber(result.signal), cause: result.cause }).toEqual({
+        ...byHand,
+        cause: 'exited',
+      })
+    })
+  })
+
+  describe(`${language} at its limits`, () => {
+    test.for(readPrograms(language, 'limits'))('$name', async (program) => {
+      const { status, stdout, result } = await runInSandbox(provider, program)
+      const { expect: wanted } = program
+      expect({ status, ...(wanted?.stdout === undefined ? {} : { stdout }) }).toEqual({
+        status: wanted?.status,
+        ...(wanted?.stdout === undefined ? {} : { stdout: wanted.stdout }),
+      })
+      if (wanted?.signal) expect(result.signal).toBe(wanted.signal)
+    })
+  })
+}

@@ -1,0 +1,1 @@
+﻿console.log('file with a byte order mark')

@@ -1,0 +1,8 @@
+const { execSync, spawnSync, spawn, execFile } = require('child_process')
+console.log(execSync('echo from shell').toString(), spawnSync('sh', ['-c', 'exit 3']).status)
+console.log(spawnSync(process.execPath, ['-p', 'process.execArgv.length + process.argv.length'], { encoding: 'utf8' }).stdout)
+const c = spawn('cat')
+c.stdout.on('data', (d) => console.log(`cat says ${d}`))
+c.on('close', (code, signal) => console.log('closed', code, signal))
+c.stdin.end('hello cat')
+execFile('no-such-program', (e) => console.log(e.code))

@@ -1,0 +1,5 @@
+console.log(__filename, __dirname === process.cwd(), module.id, module.loaded, module.parent, module.children)
+console.log(require.main === module, require.main === process.mainModule, module.paths[0])
+console.log(Object.keys(require.cache), Object.keys(require), exports === module.exports, arguments.length)
+console.log(require.resolve('fs'), require('module').builtinModules.includes('fs'), typeof require.extensions['.js'])
+console.log(Object.keys(module), Object.keys(module.constructor._pathCache).length)

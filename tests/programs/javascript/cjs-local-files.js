@@ -1,0 +1,6 @@
+const helper = require('./helper')
+const again = require('./helper.js')
+const folder = require('./folder')
+const data = require('./data')
+console.log(helper.name, helper === again, folder, data, module.children.length)
+console.log(require('./cycle-a'))

@@ -1,0 +1,4 @@
+function here() {
+  console.trace('where am I', 1)
+}
+here()

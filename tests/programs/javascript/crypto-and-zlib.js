@@ -1,0 +1,7 @@
+const crypto = require('crypto')
+const zlib = require('zlib')
+console.log(crypto.createHash('sha256').update('abc').digest('hex'), crypto.createHmac('md5', 'k').update('x').digest('base64'))
+console.log(zlib.gunzipSync(zlib.gzipSync('round trip')).toString(), zlib.crc32('abc'), crypto.randomUUID().length)
+console.log(crypto.pbkdf2Sync('p', 's', 10, 8, 'sha1').toString('hex'))
+globalThis.crypto.subtle.digest('SHA-1', new TextEncoder().encode('a')).then((d) => console.log(Buffer.from(d).toString('hex')))
+crypto.scrypt('p', 's', 8, (_, k) => console.log(k.toString('hex')))

@@ -1,0 +1,2 @@
+import missing from './missing.mjs'
+console.log(missing)

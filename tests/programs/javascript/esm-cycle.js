@@ -1,0 +1,3 @@
+import { b } from './b.mjs'
+export const a = 'a'
+console.log(b())

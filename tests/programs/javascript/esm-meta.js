@@ -1,0 +1,3 @@
+console.log(import.meta)
+console.log(import.meta.resolve('./other.mjs'))
+export {}

@@ -1,0 +1,3 @@
+import { secret } from '#internal'
+import { self } from 'me'
+console.log(secret, self)

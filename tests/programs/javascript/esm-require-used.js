@@ -1,0 +1,3 @@
+import fs from 'node:fs'
+const path = require('path')
+console.log(path, fs)

@@ -1,0 +1,10 @@
+setTimeout(() => console.log('timeout'), 0)
+setImmediate(() => console.log('immediate'))
+Promise.resolve().then(() => console.log('micro 1')).then(() => console.log('micro 2'))
+process.nextTick(() => console.log('tick'))
+queueMicrotask(() => console.log('queued'))
+console.log('sync')
+require('fs').readFile(__filename, () => {
+  setTimeout(() => console.log('inner timeout'), 0)
+  setImmediate(() => console.log('inner immediate'))
+})

@@ -1,0 +1,17 @@
+const { EventEmitter, once } = require('events')
+const e = new EventEmitter()
+e.on('x', (...a) => console.log('x', a)).once('x', () => console.log('once')).prependListener('x', () => console.log('first'))
+e.emit('x', 1, 2)
+e.emit('x')
+const c = new AbortController()
+c.signal.addEventListener('abort', (ev) => console.log(ev.type, c.signal.reason.name))
+c.abort()
+;(async () => {
+  setImmediate(() => e.emit('later', 5))
+  console.log(await once(e, 'later'))
+  try { AbortSignal.abort('why').throwIfAborted() } catch (r) { console.log(r) }
+  const t = new EventTarget()
+  t.addEventListener('ping', (ev) => console.log(ev.detail), { once: true })
+  t.dispatchEvent(new CustomEvent('ping', { detail: 7 }))
+  e.emit('error', new Error('unheard'))
+})()

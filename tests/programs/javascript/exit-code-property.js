@@ -1,0 +1,3 @@
+process.exitCode = 3
+console.log('still running')
+setTimeout(() => console.log('timer'), 5)

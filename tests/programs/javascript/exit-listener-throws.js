@@ -1,0 +1,4 @@
+process.on('exit', () => {
+  throw new Error('thrown while leaving')
+})
+console.log('main')

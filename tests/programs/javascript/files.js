@@ -1,0 +1,10 @@
+const fs = require('fs')
+fs.writeFileSync('out.txt', 'line 1\n')
+fs.appendFileSync('out.txt', 'line 2\n')
+console.log(fs.readFileSync('out.txt', 'utf8'), fs.existsSync('nope'), fs.readdirSync('.').sort())
+fs.mkdirSync('a/b', { recursive: true })
+fs.renameSync('out.txt', 'a/b/x.txt')
+console.log(fs.statSync('a/b/x.txt').size, fs.readFileSync('data.csv', 'utf8').split('\n').map((l) => l.split(',')))
+fs.promises.readFile('nope').catch((e) => console.log(e.code, e.message))
+fs.createReadStream('a/b/x.txt').on('data', (d) => console.log(d.length)).on('close', () => fs.rmSync('a', { recursive: true }))
+try { fs.readFileSync('/root/.secret') } catch (e) { console.log(e.code) }

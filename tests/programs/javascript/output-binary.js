@@ -1,0 +1,1 @@
+process.stdout.write(Buffer.from([0, 255, 254, 10, 0xc3, 0x28, 0xf0, 0x9f]))

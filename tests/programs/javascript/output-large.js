@@ -1,0 +1,3 @@
+let line = ''
+for (let i = 0; i < 100; i++) line += String.fromCharCode(97 + (i % 26))
+for (let i = 0; i < 6000; i++) console.log(i, line)

@@ -1,0 +1,6 @@
+console.log('out 1')
+console.error('err 1')
+console.warn('err 2')
+console.info('out 2')
+console.debug('out 3')
+process.stderr.write('err 3\n')

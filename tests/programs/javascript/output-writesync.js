@@ -1,0 +1,5 @@
+const fs = require('fs')
+fs.writeSync(1, 'from writeSync\n')
+fs.writeSync(2, 'to stderr\n')
+fs.writeFileSync('/dev/stdout', 'by name\n')
+fs.writeSync(1, 'x'.repeat(150000))

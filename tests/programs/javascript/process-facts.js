@@ -1,0 +1,7 @@
+console.log(process.cwd() === __dirname, process.platform, process.version, process.versions.node === process.version.slice(1))
+console.log(process.exitCode, process.listenerCount('exit'), process.eventNames(), process.stdin.isTTY, process.stdout.writable)
+console.log(process.uptime() < 5, performance.now() < 5000, Math.abs(performance.timeOrigin + performance.now() - Date.now()) < 1000)
+console.log(Object.getOwnPropertyNames(process).sort().join(), process.emit === require('events').prototype.emit)
+console.log(process._preload_modules, process.constructor.name, typeof process.uptime, process.uptime.name, performance.now.name)
+console.log(Object.getOwnPropertyNames(globalThis).length, Reflect.ownKeys(globalThis).map(String).join())
+console.log(process.release.name, process.config.variables.napi_build_version > 0, process.features.inspector, process.hrtime().length)

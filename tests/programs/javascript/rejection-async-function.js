@@ -1,0 +1,5 @@
+async function load() {
+  throw new TypeError('async failure')
+}
+load()
+console.log('sync part finished')

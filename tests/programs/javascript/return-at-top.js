@@ -1,0 +1,3 @@
+console.log('one')
+if (require.main === module) return
+console.log('never')

@@ -1,0 +1,5 @@
+const { spawn } = require('child_process')
+const c = spawn('sh', ['-c', 'exec 0<&-; sleep 0.05'])
+c.stdin.on('error', (e) => console.log(e.code))
+setTimeout(() => c.stdin.write('x'.repeat(100000)), 20)
+c.on('exit', (code) => console.log('child', code))

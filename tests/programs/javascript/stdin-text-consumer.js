@@ -1,0 +1,2 @@
+import { text } from 'node:stream/consumers'
+console.log((await text(process.stdin)).split(/\s+/).filter(Boolean).length)

@@ -1,0 +1,6 @@
+const { mock } = require('node:test')
+const fn = mock.fn((a) => a + 1)
+console.log(fn(1), fn.mock.callCount(), fn.mock.calls[0].arguments)
+mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+setTimeout(() => console.log('mocked', Date.now()), 5000)
+mock.timers.tick(5000)

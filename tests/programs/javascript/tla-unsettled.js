@@ -1,0 +1,3 @@
+console.log('waiting for ever')
+await new Promise(() => {})
+console.log('never')

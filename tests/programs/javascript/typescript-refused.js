@@ -1,0 +1,3 @@
+interface A { a: number }
+const x: A = { a: 1 }
+console.log(x.a)

@@ -1,0 +1,5 @@
+;(async () => {
+  console.log('before')
+  await new Promise(() => {})
+  console.log('never')
+})()
