@@ -169,8 +169,10 @@ describe('the first cause wins', () => {
     const world = arrange()
     world.sandbox.say(output('before'))
     for (const name of order) {
-      await events[name](world)
-      if (!together) await settled()
+      const happened = events[name](world)
+      if (together) continue
+      await happened
+      await settled()
     }
     await world.done
     return { result: world.ending.execution?.result, code: world.ending.trouble?.code }

@@ -99,6 +99,19 @@ describe('draining a runner', () => {
     expect(clock.sleeping).toBe(0)
   })
 
+  it('gives those back at once who wait for their turn', async () => {
+    const { consumer, provider, runner } = await arrange()
+    const working = [consumer.deliver('python', 1), consumer.deliver('python', 2)]
+    const waiting = consumer.deliver('python', 3)
+    await settled()
+    const draining = runner[Symbol.asyncDispose]()
+    expect(await waiting).toBe('requeue')
+    for (const [index, sandbox] of provider.sandboxes.filter(({ language }) => language === 'python').entries())
+      sandbox.say(resultFrame(executionId(index + 1)))
+    expect(await Promise.all(working)).toEqual(['ack', 'ack'])
+    await draining
+  })
+
   it('gives back what still runs when the drain time is over', async () => {
     const { clock, consumer, provider, runner } = await arrange()
     const verdict = consumer.deliver('python', 1)
