@@ -1,39 +1,17 @@
 import { AppError, toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
-import type { Sandbox, SandboxEnd, SandboxProvider } from '../core/ports.ts'
+import type { SandboxEnd, SandboxProvider } from '../core/ports.ts'
 import type { Clock } from '../core/time.ts'
 import { Alarm } from './alarm.ts'
+import type { Capacity, Claim, PoolSize } from './claim.ts'
 import { StartExpectations } from './expectations.ts'
 import { Places } from './places.ts'
-import { type Actions, type Hold, planPool } from './plan.ts'
+import { type Actions, planPool } from './plan.ts'
 import type { PooledSandbox } from './sandbox.ts'
 import type { RunnerSettings } from './settings.ts'
 import { type HeldEvent, StartHealth } from './start-health.ts'
 import { WaitingLine, type WaitOptions } from './waiting-line.ts'
-
-/** A sandbox that belongs to one execution. */
-export interface Claim {
-  readonly sandbox: Sandbox
-  /** `warm`: it was ready and waiting. `cold`: the claim had to wait for it to start. */
-  readonly path: 'warm' | 'cold'
-  /** Destroys the sandbox; safe to call again. Resolves when it no longer counts, never rejects. */
-  release(): Promise<void>
-}
-
-/** How a pool stands. `held` says why nothing is started at the moment. */
-export interface Capacity {
-  warm: number
-  max: number
-  starting: number
-  idle: number
-  claimed: number
-  ending: number
-  waiting: number
-  held: Hold | undefined
-  /** The version of the interpreter in the sandbox that became ready last. */
-  version: string | undefined
-}
 
 export interface PoolOptions {
   provider: SandboxProvider
@@ -42,11 +20,6 @@ export interface PoolOptions {
   clock: Clock
   settings: RunnerSettings
   notify?: ((event: HeldEvent) => void) | undefined
-}
-
-export interface PoolSize {
-  warm: number
-  max: number
 }
 
 /** The sandboxes of one language: carries out what planPool decides. */

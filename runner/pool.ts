@@ -1,5 +1,6 @@
 import { AppError } from '../core/errors.ts'
-import { type Capacity, type Claim, LanguagePool, type PoolOptions, type PoolSize } from './language-pool.ts'
+import type { Capacity, Claim, PoolSize } from './claim.ts'
+import { LanguagePool, type PoolOptions } from './language-pool.ts'
 import type { WaitOptions } from './waiting-line.ts'
 
 /** The pools of all languages of a runner. Disposing of it ends every sandbox, whatever it does. */

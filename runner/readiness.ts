@@ -2,7 +2,7 @@ import { toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Clock } from '../core/time.ts'
 import type { Readiness } from '../telemetry/server.ts'
-import type { Capacity } from './language-pool.ts'
+import type { Capacity } from './claim.ts'
 
 export interface ReadinessOptions {
   languages: readonly string[]
