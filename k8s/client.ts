@@ -27,7 +27,7 @@ export const requiredPermissions: Record<Component, readonly Permission[]> = {
   runner: [
     { group: 'batch', resource: 'jobs', verbs: ['create', 'delete', 'list', 'patch'] },
     { group: '', resource: 'pods', verbs: ['get', 'list', 'watch'] },
-    // Opening a WebSocket is a GET and needs that verb; since 1.35 it needs `create` as well, as the POST of older clients did.
+    // A WebSocket begins as a GET; newer API servers want the right to create as well.
     { group: '', resource: 'pods/attach', verbs: ['create', 'get'] },
     // Reading says why a Job has no pod; writing is how a held pool is told to whoever looks with kubectl.
     { group: '', resource: 'events', verbs: ['create', 'list'] },

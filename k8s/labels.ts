@@ -20,8 +20,6 @@ export const ANNOTATION = {
   recordPrefix: `${PREFIX}execution-`,
 } as const
 
-export type SandboxState = 'starting' | 'warm' | 'running' | 'finished'
-
 /** Text as a label value: at most 63 characters of [A-Za-z0-9._-], beginning and ending with a letter or digit. The end is kept: that is where names differ. */
 export function labelValue(text: string): string {
   return text

@@ -5,13 +5,14 @@ import { isNotFound } from './kube-error.ts'
 import { LABEL } from './labels.ts'
 import { ListWatch } from './list-watch.ts'
 import { type PodState, podState } from './pod-state.ts'
+import { Waiters } from './waiters.ts'
 
 /** One Job's pod, as it changes. */
 export interface FollowedPod extends Disposable {
   /** undefined while there is none. */
   readonly state: PodState | undefined
-  /** Resolves at the next change, or when the time is over. Never rejects. */
-  changed(milliseconds: number): Promise<void>
+  /** Resolves at the next change, when the time is over, or when the signal aborts. Never rejects. */
+  changed(milliseconds: number, signal?: AbortSignal): Promise<void>
 }
 
 const JOB_NAME = 'batch.kubernetes.io/job-name'
@@ -90,7 +91,7 @@ export class PodTracker implements AsyncDisposable {
 
 class Follower implements FollowedPod {
   readonly #release: () => void
-  #change = Promise.withResolvers<void>()
+  readonly #changes = new Waiters()
   #state: PodState | undefined
 
   constructor(release: () => void) {
@@ -103,30 +104,20 @@ class Follower implements FollowedPod {
 
   set(state: PodState): void {
     this.#state = state
-    this.#announce()
+    this.#changes.releaseAll()
   }
 
   /** It fell out of the watch: what it said last of its end is better than that it is gone. */
   end(): void {
     if (this.#state) this.#state = { ...this.#state, running: false, over: this.#state.over ?? LEFT }
-    this.#announce()
+    this.#changes.releaseAll()
   }
 
-  async changed(milliseconds: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, milliseconds)
-    })
-    await Promise.race([this.#change.promise, late])
-    clearTimeout(timer)
+  changed(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    return this.#changes.wait('', milliseconds, signal)
   }
 
   [Symbol.dispose](): void {
     this.#release()
-  }
-
-  #announce(): void {
-    this.#change.resolve()
-    this.#change = Promise.withResolvers<void>()
   }
 }

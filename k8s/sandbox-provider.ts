@@ -22,7 +22,7 @@ import type { RunnerKubernetesConfig, SandboxSettings } from './settings.ts'
 import { startFailure, whenAttached } from './start.ts'
 
 export interface JobProviderOptions {
-  http: KubeHttp
+  http: Pick<KubeHttp, 'call' | 'open' | 'socketOptions'>
   config: Pick<
     RunnerKubernetesConfig,
     'NAMESPACE' | 'RETENTION_SECONDS' | 'START_DEADLINE_MS' | 'UNSCHEDULABLE_GRACE_MS'

@@ -46,7 +46,7 @@ export async function whenAttached(wait: AttachWait): Promise<PodStream> {
       await explainMissingPod(wait)
       nextEvents = now + NO_POD_MS
     }
-    await pod.changed(pauseMs(pod.state, bound === undefined ? undefined : now - bound))
+    await pod.changed(pauseMs(pod.state, bound === undefined ? undefined : now - bound), signal)
   }
 }
 
