@@ -27,6 +27,7 @@ LARGE_ADDRESS_SPACE = 4 * 1024 ** 3 # bytes; page tables are 1/512 of it at most
 FREE_SOCKETS = 256                  # that nobody counts; each further one may hide this much in its buffer, which no process shows
 SOCKET_BYTES = 208 * 1024
 INODE_BYTES = 1024                  # of an empty file in a tmpfs: kernel memory that is not in its size
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 PAGE = resource.getpagesize()
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 LIMIT_NAMES = ("wallTimeMs", "cpuTimeMs", "memoryBytes", "outputBytes", "processes", "openFiles", "fileSizeBytes")
@@ -272,7 +273,7 @@ class Language:
 
     def environment(self, extra):
         """Nothing of the agent's own environment but PATH: a pod's holds service addresses."""
-        base = {"PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"), "HOME": "/tmp", "LANG": "C.UTF-8"}
+        base = {"PATH": os.environ.get("PATH", DEFAULT_PATH), "HOME": "/tmp", "LANG": "C.UTF-8"}
         return {**base, **self.env, **extra}
 
     def needs_cold_start(self, env):
@@ -335,6 +336,12 @@ class Pipes:
 DEFAULT_SIGNALS = [signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD]
 
 
+def locate(command):
+    """The program's file by the agent's own PATH: a PATH in the request is for the guest, and must not decide which interpreter runs it."""
+    candidates = [command] if "/" in command else [os.path.join(folder, command) for folder in os.environ.get("PATH", DEFAULT_PATH).split(":")]
+    return next((path for path in candidates if os.access(path, os.X_OK)), command)
+
+
 def become_guest(argv, env, folder, pipes, seccomp, limits):
     """In the forked child: gives up everything and becomes `argv`. Never returns."""
     os.setsid()
@@ -347,7 +354,7 @@ def become_guest(argv, env, folder, pipes, seccomp, limits):
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     set_limits(0, {resource.RLIMIT_CORE: 0, **limits})
     seccomp.install()
-    os.execvpe(argv[0], argv, env)
+    os.execve(locate(argv[0]), argv, env)
 
 
 def spawn(argv, env, folder, pipes, seccomp, limits):
@@ -737,7 +744,7 @@ class Execution:
         self.agent, self.loop, self.frame = agent, agent.loop, frame
         self.id, self.limits = frame["id"], frame["limits"]
         self.cause, self.phase, self.truncated = None, "run", False
-        self.guest, self.began = None, 0.0
+        self.guest, self.began, self.ended_at = None, 0.0, 0.0
         self.output_left = self.limits["outputBytes"]
         self.stdin = memoryview(frame["stdin"].encode())
         self.meter = Meter(agent.container, agent.folders, self.limits["memoryBytes"])
@@ -746,7 +753,12 @@ class Execution:
 
     def start(self, warm):
         """`warm`: a waiting guest, or None. The clock starts with the program, or its compiler."""
-        write_files(self.agent.work, self.frame["files"], self.agent.language.file, self.frame["code"])
+        try:
+            write_files(self.agent.work, self.frame["files"], self.agent.language.file, self.frame["code"])
+        except OSError as error:  # names that contradict each other, more than /tmp holds: the request's doing, so it is data
+            if warm:
+                warm.on_end = warm.pipes.close
+            return self.refuse("cannot write the files: %s" % error)
         if self.agent.language.compile:
             self.phase = "compile"
             self.begin()
@@ -754,6 +766,16 @@ class Execution:
         elif warm is None or not self.run_warm(warm):
             self.begin()
             self.run_cold(self.agent.language.run + self.frame["args"])
+
+    def refuse(self, message):
+        """Ends before there is a guest, with the reason on standard error and the exit code of a command that could not be run."""
+        self.began = self.ended_at = time.monotonic()
+        self.agent.sweep()
+        self.cause = "exited"
+        text = (message + "\n").encode("utf-8", "replace")
+        self.truncated = len(text) > self.output_left
+        self.agent.outlet.send(output_frame(self.id, "stderr", text[:self.output_left]), HOLD_S)
+        self.report(126, None)
 
     def begin(self):
         self.began = time.monotonic()
@@ -875,7 +897,7 @@ class Execution:
         self.run_cold(self.agent.language.run + self.frame["args"])
 
     def finish(self):
-        wall = time.monotonic() - self.began
+        self.ended_at = time.monotonic()
         self.meter.settle()
         self.loop.cancel((self.id, "wall"))
         self.loop.cancel((self.id, "look"))
@@ -883,12 +905,16 @@ class Execution:
             self.take_rest()
         self.detach()
         status = self.guest.status
-        signaled = status is None or os.WIFSIGNALED(status)
+        if status is not None and os.WIFEXITED(status):
+            self.report(os.WEXITSTATUS(status), None)
+        else:
+            self.report(None, signal_name(signal.SIGKILL if status is None else os.WTERMSIG(status)))
+
+    def report(self, exit_code, signal_that_ended_it):
         self.agent.done(self, {
             "type": "result", "id": self.id, "cause": self.cause, "phase": self.phase,
-            "exitCode": None if signaled else os.WEXITSTATUS(status),
-            "signal": signal_name(os.WTERMSIG(status) if status is not None else signal.SIGKILL) if signaled else None,
-            "wallTimeMs": round(wall * 1000), "cpuTimeMs": round(self.meter.cpu * 1000),
+            "exitCode": exit_code, "signal": signal_that_ended_it,
+            "wallTimeMs": round((self.ended_at - self.began) * 1000), "cpuTimeMs": round(self.meter.cpu * 1000),
             "memoryBytes": self.meter.memory, "truncated": self.truncated,
         })
 

@@ -308,6 +308,15 @@ class Programs(Case):
                 answer = run("print(1)", files=[{"name": name, "content": "", "encoding": "utf8"}])
                 self.assertEqual((answer.type, answer.id), ("fault", "e1"))
 
+    def test_files_that_contradict_each_other_are_the_requests_doing(self):
+        for name in ("main.py/x", "x" * 300):
+            with self.subTest(name[:20]):
+                answer = self.exited(run("print(1)", files=[{"name": name, "content": "", "encoding": "utf8"}]), 126)
+                self.assertIn(b"cannot write the files", answer.stderr)
+
+    def test_a_path_in_the_request_does_not_choose_the_interpreter(self):
+        self.prints("import os; print(os.environ['PATH'])", "/nowhere\n", env={"PATH": "/nowhere"})
+
     def test_bash(self):
         answer = self.exited(run("read x; echo \"$0 $1 $x $V\"; echo err >&2; exit 3", language="bash", args=["one two"], stdin="in\n", env={"V": "v"}), 3)
         self.assertEqual((answer.stdout, answer.stderr), (b"main.sh one two in v\n", b"err\n"))
