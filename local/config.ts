@@ -1,8 +1,22 @@
 import { z } from 'zod'
-import { flag, integer, json, logLevel, port } from '../core/config.ts'
-import { LimitSettings } from '../core/limits.ts'
+import { ApiConfig } from '../api/config.ts'
+import { BrokerConfig } from '../broker/config.ts'
+import { integer, port } from '../core/config.ts'
 
 const MEBIBYTE = 1024 * 1024
+
+/** What means the same as on Kubernetes has the same name and default there. */
+const {
+  LIMITS,
+  MAX_BODY_BYTES,
+  RUN_WAIT_MS,
+  MAX_CHECK_WAIT_MS,
+  RETENTION_SECONDS,
+  TIMINGS,
+  API_KEY_HASHES,
+  LOG_LEVEL,
+} = ApiConfig.shape
+const { QUEUE_MAX_LENGTH, RUN_QUEUE_MAX_LENGTH, DELIVERY_LIMIT } = BrokerConfig.shape
 
 /** The environment of the embedded mode. Each has a default: `npm start` needs nothing. */
 export const LocalConfig = z.object({
@@ -15,22 +29,21 @@ export const LocalConfig = z.object({
   WARM: integer(0, 1000).default(2),
   /** Sandboxes of one language at the same time. Default: two for each processor, at least 4. */
   MAX: integer(1, 1000).optional(),
-  /** How long results are kept. */
-  RETENTION_SECONDS: integer(1, 31_536_000).default(86_400),
-  /** JSON: defaults and maxima of the limits, as in core/limits.ts. */
-  LIMITS: json(LimitSettings).prefault('{}'),
-  /** Scheduled executions of one language that may be held; more are refused with 503. */
-  QUEUE_LENGTH: integer(1).default(100_000),
-  /** Bytes of all of them together. */
-  QUEUE_BYTES: integer(1).default(1024 * MEBIBYTE),
-  MAX_BODY_BYTES: integer(1024, 64 * MEBIBYTE).default(4 * MEBIBYTE),
-  /** How long POST /api/run waits before it answers 202. */
-  RUN_WAIT_MS: integer(1, 600_000).default(30_000),
-  /** How long executions that run may still take when the process is told to stop. */
-  DRAIN_MS: integer(0, 600_000).default(10_000),
-  /** Whether answers say where the time went. */
-  TIMINGS: flag().prefault('false'),
-  LOG_LEVEL: logLevel(),
+  LIMITS,
+  QUEUE_MAX_LENGTH,
+  /** Bytes of all scheduled executions together: they are on somebody's laptop. */
+  QUEUE_MAX_BYTES: integer(1).default(1024 * MEBIBYTE),
+  RUN_QUEUE_MAX_LENGTH,
+  DELIVERY_LIMIT,
+  MAX_BODY_BYTES,
+  RUN_WAIT_MS,
+  MAX_CHECK_WAIT_MS,
+  RETENTION_SECONDS,
+  /** How long executions may still run after SIGTERM or Ctrl-C. */
+  DRAIN_SECONDS: integer(0, 86_400).default(10),
+  TIMINGS,
+  API_KEY_HASHES,
+  LOG_LEVEL,
 })
 
 export type LocalConfig = z.infer<typeof LocalConfig>

@@ -57,6 +57,13 @@ describe('ExecutionTable', () => {
     expect(table.take('python', 1)[0]?.attempts).toBe(2)
   })
 
+  it('takes back an attempt that was none', () => {
+    insert(1)
+    table.take('python', 1)
+    table.giveBack(executionId(1))
+    expect(states()).toMatchObject([{ state: 'waiting', attempts: 0 }])
+  })
+
   it('finds the dead, oldest first', () => {
     for (const number of [1, 2, 3]) insert(number, 'python', 'dead')
     const first = table.nextDead(0)

@@ -26,6 +26,7 @@ export class ExecutionTable {
   readonly #take: StatementSync
   readonly #takeDead: StatementSync
   readonly #setState: StatementSync
+  readonly #giveBack: StatementSync
   readonly #remove: StatementSync
   readonly #holdings: StatementSync
 
@@ -46,6 +47,7 @@ export class ExecutionTable {
       `SELECT sequence, id, attempts, envelope FROM executions WHERE state = 'dead' AND sequence > ? ORDER BY sequence LIMIT 1`,
     )
     this.#setState = database.prepare('UPDATE executions SET state = ? WHERE id = ?')
+    this.#giveBack = database.prepare(`UPDATE executions SET state = 'waiting', attempts = attempts - 1 WHERE id = ?`)
     this.#remove = database.prepare('DELETE FROM executions WHERE id = ?')
     this.#holdings = database.prepare(
       `SELECT language, count(*) AS rows, count(*) FILTER (WHERE state = 'waiting') AS waiting, total(octet_length(envelope)) AS bytes
@@ -71,6 +73,11 @@ export class ExecutionTable {
 
   setState(id: string, state: RowState): void {
     this.#setState.run(state, id)
+  }
+
+  /** Takes the attempt back that never was one. */
+  giveBack(id: string): void {
+    this.#giveBack.run(id)
   }
 
   remove(id: string): void {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { PASSWD_FD } from './bubblewrap-command.ts'
+import { INFO_FD, PASSWD_FD } from './bubblewrap-command.ts'
 
 const PROBE_MS = 10_000
 
@@ -19,21 +19,29 @@ export async function spawnProbe(probe: {
   passwd: string
 }): Promise<ProbeEnd> {
   const child = spawn(probe.file, probe.arguments, {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     env: {},
     cwd: '/',
-    timeout: PROBE_MS,
-    killSignal: 'SIGKILL',
   })
+  const { stdout, stderr } = child
   const passwd = child.stdio[PASSWD_FD] as Writable
-  passwd.on('error', () => {})
+  // Nobody reads it, but it must be open: bwrap would take the number for a descriptor of its own.
+  const info = child.stdio[INFO_FD] as Readable
+  for (const stream of [passwd, info]) stream.on('error', () => {})
+  info.resume()
   passwd.end(probe.passwd)
+  const timer = setTimeout(() => {
+    child.kill('SIGKILL')
+    // Whatever still holds the other ends does not keep us.
+    for (const stream of [stdout, stderr, passwd, info]) stream?.destroy()
+  }, PROBE_MS)
   const ended = new Promise<{ code: number | null; error: string }>((resolve) => {
     child.on('error', (error) => resolve({ code: null, error: error.message }))
-    child.on('close', (code) => resolve({ code, error: '' }))
+    child.on('close', (code) => resolve({ code, error: code === null ? 'it was killed, or took too long' : '' }))
   })
-  const [stdout, stderr, { code, error }] = await Promise.all([read(child.stdout), read(child.stderr), ended])
-  return { code, stdout, stderr: stderr + error }
+  const [out, errors, { code, error }] = await Promise.all([read(stdout), read(stderr), ended])
+  clearTimeout(timer)
+  return { code, stdout: out, stderr: errors + error }
 }
 
 function read(stream: Readable | null): Promise<string> {

@@ -268,6 +268,16 @@ describe('the stop', () => {
     expect(rows()).toEqual([{ id: executionId(2), state: 'waiting', attempts: 0 }])
   })
 
+  it('does not count what comes back because of it as an attempt', async () => {
+    await queue.consume('python', 1, runner.handler)
+    await queue.schedule(anEnvelope(1))
+    await queue.stop()
+    ;(await runner.delivery(0)).answer('requeue')
+    await settled()
+    await queue[Symbol.asyncDispose]()
+    expect(rows()).toEqual([{ id: executionId(1), state: 'waiting', attempts: 0 }])
+  })
+
   it('does not wait for a delivery that nobody will answer', async () => {
     await queue.consume('python', 1, runner.handler)
     await queue.schedule(anEnvelope(1))

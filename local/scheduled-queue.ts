@@ -139,6 +139,8 @@ export class ScheduledQueue implements AsyncDisposable {
   async #settle(language: string, row: Row, verdict: Verdict): Promise<void> {
     const { writes, deliveryLimit } = this.#options
     if (verdict === 'ack') return this.#remove(language, row)
+    // What comes back because we stop has not failed: some quick restarts must not use up its attempts.
+    if (verdict === 'requeue' && this.#stopping.signal.aborted) return writes.submit(() => this.#table.giveBack(row.id))
     if (verdict === 'dead-letter' || row.attempts >= deliveryLimit) {
       await writes.submit(() => this.#table.setState(row.id, 'dead'))
       return this.#pumpDead()
