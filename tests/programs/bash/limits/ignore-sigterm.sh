@@ -1,0 +1,3 @@
+trap '' TERM INT HUP QUIT
+echo deaf
+while :; do sleep 1; done

@@ -1,0 +1,2 @@
+console.log('asleep')
+setInterval(() => {}, 1000)

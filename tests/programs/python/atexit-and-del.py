@@ -1,0 +1,8 @@
+class Noisy:
+    def __del__(self):
+        print("deleted", self.name)
+a = Noisy(); a.name = "a"
+b = Noisy(); b.name = "b"
+del a
+import sys
+sys.exit(0)

@@ -1,0 +1,1 @@
+print(hash("abc"), list({"a", "b", "c", "d"}))

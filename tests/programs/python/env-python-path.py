@@ -1,0 +1,3 @@
+import sys
+import extra
+print(extra.X, sys.path[:2])

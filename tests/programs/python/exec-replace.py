@@ -1,0 +1,3 @@
+import os, sys
+print("before", flush=True)
+os.execvp("sh", ["sh", "-c", "echo replaced; exit 6"])

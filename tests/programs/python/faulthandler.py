@@ -1,0 +1,3 @@
+import faulthandler, sys
+faulthandler.dump_traceback()
+print(faulthandler.is_enabled())

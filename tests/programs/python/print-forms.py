@@ -1,0 +1,11 @@
+import sys
+print(1, "a", None, True, 3.0, sep=" | ", end="!\n")
+print("no newline", end="")
+print()
+print("flushed", flush=True)
+print("to stderr", file=sys.stderr)
+sys.stdout.write("written\n")
+print(*range(5), sep="\n")
+print(f"{3.14159:.2f} {42:>8} {'x':^5}| {1000000:,} {255:#x} {0.5:%} {'q'!r} {1+1=}")
+print("%s %05d %-5s|" % ("old", 42, "ab"), "{0} {name}".format("new", name="style"))
+print("é 日本語 🎉", "\u00e9", "a\tb", r"\n", b"bytes\xff", "tail\0nul".encode())

@@ -1,0 +1,2 @@
+with open("/dev/stdin") as f:
+    print(f.readlines())

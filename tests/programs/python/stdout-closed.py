@@ -1,0 +1,3 @@
+import os, sys
+print("into the void")
+os.close(1)
