@@ -1,7 +1,7 @@
 import { AppError, toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
-import type { SandboxEnd, SandboxProvider } from '../core/ports.ts'
+import type { Sandbox, SandboxEnd, SandboxProvider } from '../core/ports.ts'
 import type { Clock } from '../core/time.ts'
 import { Alarm } from './alarm.ts'
 import type { Capacity, Claim, PoolSize } from './claim.ts'
