@@ -41,6 +41,10 @@ def freeze():
     import gc
     gc.freeze()
     del sys.modules["gc"]
+    # The globals of the program are collected as ever, or a __del__ and a `finally` that wait for it would never run: so they live in a new __main__.
+    main = type(sys)("__main__")
+    vars(main).update(vars(sys.modules["__main__"]))
+    sys.modules["__main__"] = main
 
 
 vanish()

@@ -3,7 +3,10 @@ atexit.register(print, "registered first, runs last")
 @atexit.register
 def second():
     print("runs first")
-@atexit.register
-def failing():
-    raise ValueError("in atexit")
+class Failing:
+    def __call__(self):
+        raise ValueError("in atexit")
+    def __repr__(self):
+        return "<failing>"
+atexit.register(Failing())
 print("main")
