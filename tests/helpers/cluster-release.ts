@@ -3,7 +3,7 @@ import { afterEach } from 'vitest'
 import { eventually, getAll, helm, kubectl, run } from './cluster.ts'
 import { type Answer, ask, type Question } from './cluster-http.ts'
 
-const CHART = new URL('../../charts/runlet', import.meta.url).pathname
+export const CHART = new URL('../../charts/runlet', import.meta.url).pathname
 const INGRESS_URL = process.env.INGRESS_URL ?? 'http://127.0.0.1:30080'
 const INGRESS_CLASS = process.env.INGRESS_CLASS ?? 'traefik'
 
@@ -44,8 +44,15 @@ export interface Release extends AsyncDisposable {
   uninstall(): Promise<void>
 }
 
-/** Installs the chart and waits until it is ready. Everything in the namespace runs under the enforced `restricted` standard. */
-export async function installRelease(hint: string, values: Values = {}): Promise<Release> {
+/**
+ * Installs the chart and waits until it is ready. Everything in the namespace runs under the enforced `restricted` standard.
+ * @param prepare is called with the new namespace before the installation, and gives more values
+ */
+export async function installRelease(
+  hint: string,
+  values: Values = {},
+  prepare: (namespace: string) => Promise<Values> = () => Promise.resolve({}),
+): Promise<Release> {
   const namespace = `e2e-${hint}-${randomBytes(3).toString('hex')}`
   const host = `${namespace}.test`
   const own = { ingress: { className: INGRESS_CLASS, host } }
@@ -53,7 +60,7 @@ export async function installRelease(hint: string, values: Values = {}): Promise
   await kubectl('label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted')
   const release = createRelease(namespace, host)
   try {
-    const all = merge(merge(VALUES, own), values)
+    const all = merge(merge(merge(VALUES, own), values), await prepare(namespace))
     const args = ['install', RELEASE, CHART, '-n', namespace, '-f', '-', '--wait', '--timeout', '5m']
     await run('helm', args, { stdin: JSON.stringify(all) })
     await eventually('the Ingress leads to the API', async () => (await release.ask('/api/languages')).status === 200)

@@ -1,32 +1,48 @@
 {{/*
-  The environment of our processes: one variable for each key of ApiConfig and RunnerConfig (a test compares them). A value that is not set is not passed on:
+  The environment of our processes: one variable for each key of ApiConfig and RunnerConfig (a test compares them), but for HOST: in a pod they listen on all addresses. A value that is not set is not passed on:
   its default has one home, the schema in the code.
 */}}
 
 {{- define "runlet.apiEnvironment" -}}
 {{- $values := .Values -}}
 {{ include "runlet.commonEnvironment" . }}
-{{- range $name, $value := dict
-  "LISTEN_PORT" 8080
+{{- include "runlet.variables" (dict
+  "PORT" 8080
+  "LANGUAGES" (include "runlet.aliases" . | fromJson)
+  "LIMITS" $values.limits
+  "MAX_BODY_BYTES" $values.api.maxBodyBytes
+  "RUN_WAIT_MS" $values.api.runWaitMs
+  "MAX_CHECK_WAIT_MS" $values.api.maxCheckWaitMs
   "RECORD_CACHE_BYTES" $values.api.recordCacheBytes
-}}
-{{- include "runlet.variable" (list $name $value) }}
-{{- end }}
-- name: EXECUTION_ID_KEY
+) }}
+- name: ID_KEY
   valueFrom:
     secretKeyRef:
       name: {{ include "runlet.idsSecret" . }}
       key: key
+{{- with $values.api.keys.existingSecret }}
+- name: API_KEY_HASHES
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: hashes
+{{- end }}
 {{- end -}}
 
 {{- define "runlet.runnerEnvironment" -}}
 {{- $values := .Values -}}
 {{ include "runlet.commonEnvironment" . }}
-{{- range $name, $value := dict
+{{- include "runlet.variables" (dict
+  "LANGUAGES" (include "runlet.languages" . | fromJson)
+  "DRAIN_SECONDS" $values.runner.drainSeconds
+  "REFILL_AT_ONCE" $values.runner.refillAtOnce
+  "MAX_IDLE_SECONDS" $values.runner.maxIdleSeconds
+  "START_DEADLINE_MS" $values.runner.startDeadlineMs
+  "UNSCHEDULABLE_GRACE_MS" $values.runner.unschedulableGraceMs
   "RECORD_BYTES" $values.records.recordBytes
-}}
-{{- include "runlet.variable" (list $name $value) }}
-{{- end }}
+  "RECORDED_BYTES" $values.records.totalBytes
+  "JANITOR_INTERVAL_MS" $values.records.janitorIntervalMs
+) }}
 - name: RUNNER_NAME
   valueFrom:
     fieldRef:
@@ -36,7 +52,7 @@
 {{- define "runlet.commonEnvironment" -}}
 {{- $values := .Values -}}
 {{- if $values.rabbitmq.enabled -}}
-# Named before it is used: Kubernetes puts it into the next one.
+# Before the one that uses it: Kubernetes puts in only what it has read.
 - name: RABBITMQ_PASSWORD
   valueFrom:
     secretKeyRef:
@@ -51,42 +67,61 @@
       name: {{ include "runlet.rabbitmqSecret" . }}
       key: url
 {{- end }}
-{{- range $name, $value := dict
-  "LOG_LEVEL" $values.logLevel
+{{- include "runlet.variables" (dict
+  "METRICS_PORT" 9090
   "NAMESPACE" (include "runlet.sandboxNamespace" .)
-  "LANGUAGES" (include "runlet.languages" . | fromJsonArray)
-  "LIMITS" $values.limits
+  "LOG_LEVEL" $values.logLevel
+  "TIMINGS" $values.timings
   "RETENTION_SECONDS" $values.records.retentionSeconds
   "QUEUE_PREFIX" $values.queue.prefix
   "QUEUE_MAX_LENGTH" $values.queue.maxLength
   "RUN_QUEUE_MAX_LENGTH" $values.queue.runMaxLength
   "RUN_QUEUE_TTL_MS" $values.queue.runTtlMs
   "DELIVERY_LIMIT" $values.queue.deliveryLimit
-  "METRICS_PORT" 9090
-}}
-{{- include "runlet.variable" (list $name $value) }}
+) }}
+{{- end -}}
+
+{{/* Variables by name: only those whose value is set. Numbers from values are floats, which print as 1e+06 when nobody looks. */}}
+{{- define "runlet.variables" -}}
+{{- range $name, $value := . }}
+{{- if not (or (kindIs "invalid" $value) (eq (toJson $value) "{}")) }}
+- name: {{ $name }}
+  {{- if kindIs "float64" $value }}
+  value: {{ printf "%.0f" $value | quote }}
+  {{- else if kindIs "map" $value }}
+  value: {{ toJson $value | quote }}
+  {{- else }}
+  value: {{ toString $value | quote }}
+  {{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* What both processes know of the languages: a list of everything that is set, with the image's full name. */}}
+{{/* What the API knows of the languages: not more, so that a change of a pool does not restart it. */}}
+{{- define "runlet.aliases" -}}
+{{- $languages := dict -}}
+{{- range $name, $language := .Values.languages -}}
+{{- if $language -}}{{- $_ := set $languages $name (dict "aliases" ($language.aliases | default list)) -}}{{- end -}}
+{{- end -}}
+{{ toJson $languages }}
+{{- end -}}
+
+{{/* What the runner knows of them: all that is set, with the image's full name. */}}
 {{- define "runlet.languages" -}}
-{{- $root := . -}}
-{{- $languages := list -}}
+{{- $languages := dict -}}
 {{- range $name, $language := .Values.languages -}}
 {{- if $language -}}
-{{- $settings := dict "name" $name "imagePullPolicy" $root.Values.image.pullPolicy -}}
+{{- $settings := dict "imagePullPolicy" $.Values.image.pullPolicy -}}
 {{- range $key, $value := $language -}}
-{{- if not (or (kindIs "invalid" $value) (has $key (list "enabled"))) -}}
-{{- $_ := set $settings $key $value -}}
+{{- if not (kindIs "invalid" $value) -}}{{- $_ := set $settings $key $value -}}{{- end -}}
 {{- end -}}
-{{- end -}}
-{{- $_ := set $settings "image" (include "runlet.image" (list $root $language.image)) -}}
-{{- with $root.Values.image.pullSecrets -}}
+{{- $_ := set $settings "image" (include "runlet.image" (list $ $language.image)) -}}
+{{- with $.Values.image.pullSecrets -}}
 {{- $names := list -}}
 {{- range . -}}{{- $names = append $names .name -}}{{- end -}}
 {{- $_ := set $settings "imagePullSecrets" $names -}}
 {{- end -}}
-{{- $languages = append $languages $settings -}}
+{{- $_ := set $languages $name $settings -}}
 {{- end -}}
 {{- end -}}
 {{ toJson $languages }}

@@ -31,13 +31,14 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ include "runlet.chartLabels" (index . 0) }}
 {{- end -}}
 
-{{/* An image without a tag has the version of the chart. Call with (list $ "runlet/service"). */}}
+{{/* An image without a tag is one of ours: it gets the registry in front and the tag behind. Call with (list $ "runlet/service"). */}}
 {{- define "runlet.image" -}}
+{{- $root := index . 0 -}}
 {{- $image := index . 1 -}}
 {{- if or (contains "@" $image) (contains ":" (last (splitList "/" $image))) -}}
 {{ $image }}
 {{- else -}}
-{{ $image }}:{{ (index . 0).Chart.AppVersion }}
+{{ with $root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}
 {{- end -}}
 {{- end -}}
 

@@ -45,18 +45,3 @@ topologySpreadConstraints:
       matchLabels: {{- include "runlet.selector" (list $root (index $ 1)) | nindent 8 }}
   {{- end }}
 {{- end -}}
-
-{{/* One variable, only when its value is set: defaults have one home, the schema in the code. Call with (list "LOG_LEVEL" $value). */}}
-{{- define "runlet.variable" -}}
-{{- $value := index . 1 -}}
-{{- if not (kindIs "invalid" $value) }}
-- name: {{ index . 0 }}
-  {{- if kindIs "float64" $value }}
-  value: {{ printf "%.0f" $value | quote }}
-  {{- else if or (kindIs "map" $value) (kindIs "slice" $value) }}
-  value: {{ toJson $value | quote }}
-  {{- else }}
-  value: {{ toString $value | quote }}
-  {{- end }}
-{{- end }}
-{{- end -}}
