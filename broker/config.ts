@@ -14,10 +14,10 @@ export const BrokerConfig = z.object({
   QUEUE_MAX_LENGTH: integer(1).default(100_000),
   /** The same for runs, whose callers wait: a longer queue than the runners can empty in the wait would only be refused later. */
   RUN_QUEUE_MAX_LENGTH: integer(1).default(1_000),
-  /** A run waits at most so long for a runner that takes it. */
-  RUN_QUEUE_TTL_MS: integer(1).default(5_000),
-  /** So many times a scheduled execution is handed out again before it is given up. */
-  DELIVERY_LIMIT: integer(0, 1_000).default(3),
+  /** A run waits at most so long for a runner that takes it: a little less than its caller does (RUN_WAIT_MS, 30 s), who then hears why. */
+  RUN_QUEUE_TTL_MS: integer(1).default(25_000),
+  /** So many times a scheduled execution is handed out again before it is given up. A runner that drains gives back what only waited, which counts too. */
+  DELIVERY_LIMIT: integer(0, 1_000).default(5),
 })
 
 export type BrokerSettings = z.infer<typeof BrokerConfig>
