@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { z } from 'zod'
 import type { AgentFrame, OutputFrame, ResultFrame } from '../../core/frames.ts'
@@ -53,9 +54,10 @@ export async function runByHand(host: Host, identity: Identity, folder: string, 
     stdio: ['pipe', 'pipe', 'inherit', 'pipe', 'pipe'],
     env: {},
   })
-  const [stdin, stdout, , passwdPipe, info] = child.stdio
-  ;(passwdPipe as typeof stdin).end(passwd(identity))
-  ;(info as typeof stdout).resume()
+  type Streams = [stdin: Writable, stdout: Readable, stderr: null, passwd: Writable, info: Readable]
+  const [stdin, stdout, , passwdPipe, info] = child.stdio as unknown as Streams
+  passwdPipe.end(passwd(identity))
+  info.resume()
   stdin.end(JSON.stringify(job))
   const answer = ByHand.parse(JSON.parse((await buffer(stdout)).toString()))
   const text = (encoded: string) => exact([Buffer.from(encoded, 'base64')])

@@ -30,12 +30,14 @@ const signalNumber = (name: string | null) =>
   name === null ? 0 : constants.signals[name as keyof typeof constants.signals]
 
 for (const [language, folder] of FOLDERS) {
-  describe.concurrent(`${language} as by hand`, () => {
-    test.for(readPrograms(language, 'compare'))('$name', async (program, { expect }) => {
-      const byHand = await runByHand(host, identity(), folder, program)
-      const { result, stdout, stderr } = await runInSandbox(provider, program)
-      const { exitCode } = result
-      expect({ stdout, stderr, exitCode, signalNumber: signalNumber(result.signal), cause: result.cause }).toEqual({
+  describe(`${language} as by hand`, () => {
+    test.for(readPrograms(language, 'compare'))('$name', async (program) => {
+      const [byHand, { result, stdout, stderr }] = await Promise.all([
+        runByHand(host, identity(), folder, program),
+        runInSandbox(provider, program),
+      ])
+      const { exitCode, cause } = result
+      expect({ stdout, stderr, exitCode, signalNumber: signalNumber(result.signal), cause }).toEqual({
         ...byHand,
         cause: 'exited',
       })
