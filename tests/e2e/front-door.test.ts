@@ -5,15 +5,15 @@ import type { Question } from '../helpers/cluster-http.ts'
 import { CHART, explainFailures, installRelease, type Release, type Values } from '../helpers/cluster-release.ts'
 
 /**
- * A release as careful operators install it: the namespace of the sandboxes, the key of the ids and RabbitMQ are theirs. Nothing is kept warm, so that what
- * runs here takes the cold path.
+ * A release as careful operators install it: the namespace of the sandboxes, the key of the ids and RabbitMQ are theirs. No Python is kept warm, so that it takes
+ * the cold path.
  */
 let release: Release
 let client: Client
 const sandboxesOf = (namespace: string) => `${namespace}-own`
 
 beforeAll(async () => {
-  release = await installRelease('door', { languages: { python: { warm: 0 }, javascript: { warm: 0 } } }, prepare)
+  release = await installRelease('door', { languages: { python: { warm: 0 } } }, prepare)
   client = new Client(release.ask)
 })
 afterAll(async () => {

@@ -124,6 +124,6 @@ describe('a release', () => {
     expect(await getAll('jobs', '-A', '-l', 'app.kubernetes.io/managed-by=runlet')).toEqual([])
     const kinds = 'pods,services,deployments,statefulsets,persistentvolumeclaims,secrets,ingresses,networkpolicies'
     await eventually('all is gone', async () => (await getAll(kinds, '-n', release.namespace)).length === 0)
-    expect(await helm('list', '-n', release.namespace, '-q', '--all')).toBe('')
+    expect(await helm('list', '-n', release.namespace, '-q')).toBe('')
   })
 })
