@@ -14,7 +14,8 @@ const host: Host = {
 }
 const drop: Identity = { kind: 'drop', uid: 2_000_000_007 }
 const map: Identity = { kind: 'map' }
-const text = (identity: Identity) => bubblewrapArguments(host, identity, 'python', agentCommand('python')).join(' ')
+const text = (identity: Identity) =>
+  bubblewrapArguments(host, identity, 'python', agentCommand(host, 'python')).join(' ')
 
 /** Where each path of the sandbox comes from: `--option source destination`. */
 function shown(identity: Identity): string[] {
@@ -35,9 +36,8 @@ describe('bubblewrapArguments', () => {
         '--ro-bind /usr /usr --symlink usr/bin /bin --ro-bind /lib64 /lib64 --perms 0755 --dir /etc',
         '--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache --ro-bind-try /etc/alternatives /etc/alternatives',
         '--perms 0444 --file 3 /etc/passwd',
-        '--perms 0755 --dir /opt --perms 0755 --dir /opt/runlet',
-        '--perms 0755 --dir /opt/runlet/agent --perms 0755 --dir /opt/runlet/bin',
-        '--ro-bind /srv/runlet/images/agent/agent.py /opt/runlet/agent/agent.py',
+        '--perms 0755 --dir /opt --perms 0755 --dir /opt/runlet --perms 0755 --dir /opt/runlet/bin',
+        '--ro-bind /srv/runlet/images/agent /opt/runlet/agent',
         '--ro-bind /srv/runlet/images/seccomp /opt/runlet/seccomp',
         '--ro-bind /srv/runlet/images/python /opt/runlet/python',
         '--ro-bind /srv/runlet/node /opt/runlet/bin/node',
@@ -77,6 +77,12 @@ describe('bubblewrapArguments', () => {
 
   it('shows no language to a probe', () => {
     expect(bubblewrapArguments(host, map, undefined, ['/bin/true']).join(' ')).not.toContain('/opt/runlet/agent')
+  })
+})
+
+describe('agentCommand', () => {
+  it('starts the agent that was compiled, where there is one', () => {
+    expect(agentCommand({ ...host, agent: 'agent.pyc' }, 'python')).toContain('/opt/runlet/agent/agent.pyc')
   })
 })
 

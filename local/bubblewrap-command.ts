@@ -31,6 +31,8 @@ export interface Host {
   bwrap: string
   /** Absolute path of the folder `images`. */
   images: string
+  /** The file in `images/agent` that is started: `agent.pyc` where it has been compiled. Default: `agent.py`. */
+  agent?: string
   /** Absolute path of the Node that runs guests. */
   node: string
   /** `/bin`, `/lib64`, ...: where the symbolic link points, or undefined for a folder. */
@@ -81,9 +83,9 @@ export function bubblewrapArguments(
 }
 
 /** The agent's command line in a sandbox. */
-export function agentCommand(folder: string): string[] {
+export function agentCommand({ agent = 'agent.py' }: Host, folder: string): string[] {
   const languageFile = `${HOME}/${folder}/language.json`
-  return ['/usr/bin/python3', '-I', '-S', '-E', `${HOME}/agent/agent.py`, languageFile]
+  return ['/usr/bin/python3', '-I', '-S', '-E', `${HOME}/agent/${agent}`, languageFile]
 }
 
 function namespaces(identity: Identity): string[] {
@@ -122,8 +124,8 @@ function system({ rootFolders }: Host): string[] {
 function ours({ images, node }: Host, folder: string | undefined): string[] {
   if (folder === undefined) return []
   return [
-    ...['/opt', HOME, `${HOME}/agent`, `${HOME}/bin`].flatMap((path) => ['--perms', '0755', '--dir', path]),
-    ...['--ro-bind', `${images}/agent/agent.py`, `${HOME}/agent/agent.py`],
+    ...['/opt', HOME, `${HOME}/bin`].flatMap((path) => ['--perms', '0755', '--dir', path]),
+    ...['--ro-bind', `${images}/agent`, `${HOME}/agent`],
     ...['--ro-bind', `${images}/seccomp`, `${HOME}/seccomp`],
     ...['--ro-bind', `${images}/${folder}`, `${HOME}/${folder}`],
     ...['--ro-bind', node, `${HOME}/bin/node`],

@@ -76,7 +76,7 @@ class BubblewrapSandbox implements Sandbox {
     const who = identity()
     this.#process = new AgentProcess({
       bwrap: host.bwrap,
-      arguments: bubblewrapArguments(host, who, folder, agentCommand(folder)),
+      arguments: bubblewrapArguments(host, who, folder, agentCommand(host, folder)),
       passwd: passwd(who),
       onFrame: (frame) => this.#take(frame),
       onGarbage: (error) => this.#lose(`It broke the protocol: ${error.message}`),

@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path'
 export interface DataFolder {
   /** Absolute path of the database. */
   database: string
+  /** Absolute path of a copy of `images` for sandboxes; sandbox-files.ts. */
+  images: string
   /** Key of the execution ids. With another one, the ids of earlier results would no longer be ours. */
   idKey: Buffer
 }
@@ -21,7 +23,7 @@ export function openDataFolder(path: string): DataFolder {
   const keyFile = join(folder, 'id.key')
   const idKey = Buffer.from(readOrCreate(keyFile), 'hex')
   if (idKey.length !== KEY_BYTES) throw new Error(`${keyFile} is damaged: it should hold ${KEY_BYTES * 2} hex digits`)
-  return { database: join(folder, 'runlet.db'), idKey }
+  return { database: join(folder, 'runlet.db'), images: join(folder, 'images'), idKey }
 }
 
 /** The file is made in one step and never overwritten: a key that two processes make at once must be the same for both. */

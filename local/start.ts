@@ -6,17 +6,18 @@ import { startServer } from '../api/server.ts'
 import { ExecutionIds } from '../core/ids.ts'
 import { Languages } from '../core/languages.ts'
 import type { Log } from '../core/log.ts'
-import { systemClock } from '../core/time.ts'
+import { systemClock as clock } from '../core/time.ts'
 import { type Runner, startRunner } from '../runner/service.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { BubblewrapProvider } from './bubblewrap.ts'
-import type { Host } from './bubblewrap-command.ts'
+import type { Host, Identity } from './bubblewrap-command.ts'
 import type { LocalConfig } from './config.ts'
 import { openDataFolder } from './data-folder.ts'
 import { chooseIdentities, findBubblewrap, readRootFolders } from './host.ts'
 import { findLanguages, type LocalLanguage } from './languages.ts'
 import { PreflightError, preflight, readKernelFacts } from './preflight.ts'
 import { LocalQueue } from './queue.ts'
+import { prepareSandboxFiles } from './sandbox-files.ts'
 import { openDatabase } from './sqlite.ts'
 import { LocalStore } from './store.ts'
 import { WriteGroup } from './write-group.ts'
@@ -50,38 +51,57 @@ export interface Local extends AsyncDisposable {
  */
 export async function startLocal(options: StartOptions): Promise<Local> {
   const { config, log, draining } = options
-  const { host, identity, languages } = await inspectHost(options)
+  const found = await inspectHost(options)
+  const { languages } = found
   await using scope = new AsyncDisposableStack()
-  const clock = systemClock
-  const { database: file, idKey } = openDataFolder(config.DATA_DIR)
-  const database = scope.use(openDatabase(file))
-  const writes = new WriteGroup(database, clock.monotonic)
-  const store = scope.use(
-    new LocalStore({ database, writes, log, clock, retentionMs: config.RETENTION_SECONDS * 1000 }),
-  )
-  const queue = scope.use(new LocalQueue({ database, writes, log, clock, ...queueSettings(config) }))
-  const folders = new Map(languages.map(({ name, folder }) => [name, folder]))
-  const provider = scope.use(new BubblewrapProvider({ host, identity, folders, log, startTimeoutMs: START_TIMEOUT_MS }))
+  const state = openState(scope, config, log)
+  const provider = scope.use(await openProvider(options, found, state.folder.images))
   const metrics = createMetrics()
   const settings = { drainMs: config.DRAIN_SECONDS * 1000, timings: config.TIMINGS }
   const pools = poolSizes(config, languages)
-  const ports = { consumer: queue, provider, recorder: store }
+  const ports = { consumer: state.queue, provider, recorder: state.store }
   const runner = scope.use(await startRunner({ ...ports, languages: pools, metrics, log, clock, settings }))
   const { app } = createApp({
-    ...{ publisher: queue, records: store, clock, log, metrics, metricsText: metrics, draining },
-    ...{ languages: new Languages(languages), limits: config.LIMITS, ids: new ExecutionIds(idKey) },
+    ...{ publisher: state.queue, records: state.store, clock, log, metrics, metricsText: metrics, draining },
+    ...{ languages: new Languages(languages), limits: config.LIMITS, ids: new ExecutionIds(state.folder.idKey) },
     settings: apiSettings(config),
     versions: () => Object.fromEntries(languages.map(({ name, version }) => [name, version])),
     ready: () => readiness(runner, Object.keys(pools)),
   })
-  const server = scope.use(
-    await startServer({ app, host: config.HOST, port: config.PORT, drainMs: config.DRAIN_SECONDS * 1000 }),
-  )
+  const { HOST: host, PORT: port } = config
+  const server = scope.use(await startServer({ app, host, port, drainMs: settings.drainMs }))
   const owned = scope.move()
   return { url: server.url, languages, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-async function inspectHost({ config, path, images, node, log }: StartOptions) {
+/** What outlasts the process: the data folder, and queue and store in it. */
+function openState(scope: AsyncDisposableStack, config: LocalConfig, log: Log) {
+  const folder = openDataFolder(config.DATA_DIR)
+  const database = scope.use(openDatabase(folder.database))
+  const writes = new WriteGroup(database, clock.monotonic)
+  const common = { database, writes, log, clock }
+  const store = scope.use(new LocalStore({ ...common, retentionMs: config.RETENTION_SECONDS * 1000 }))
+  const queue = scope.use(new LocalQueue({ ...common, ...queueSettings(config) }))
+  return { folder, store, queue }
+}
+
+/** After the state: its database keeps a second process off the folder that is written here. */
+async function openProvider({ images, log }: StartOptions, { host, identity, languages }: Found, copy: string) {
+  await prepareSandboxFiles(images, copy)
+  return new BubblewrapProvider({
+    ...{ host: { ...host, images: copy, agent: 'agent.pyc' }, identity, log },
+    folders: new Map(languages.map(({ name, folder }) => [name, folder])),
+    startTimeoutMs: START_TIMEOUT_MS,
+  })
+}
+
+interface Found {
+  host: Host
+  identity: () => Identity
+  languages: LocalLanguage[]
+}
+
+async function inspectHost({ config, path, images, node, log }: StartOptions): Promise<Found> {
   const tmpBytes = config.LIMITS.memoryBytes.maximum
   const host: Host = { bwrap: findBubblewrap(path), images, node, rootFolders: readRootFolders(), tmpBytes }
   const identity = chooseIdentities()
