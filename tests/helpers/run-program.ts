@@ -29,7 +29,7 @@ const WIDE: Limits = {
   fileSizeBytes: 64 * MEBIBYTE,
 }
 
-export interface Observed {
+interface Observed {
   stdout: string
   stderr: string
   exitCode: number | null
