@@ -29,13 +29,6 @@ const WIDE: Limits = {
   fileSizeBytes: 64 * MEBIBYTE,
 }
 
-interface Observed {
-  stdout: string
-  stderr: string
-  exitCode: number | null
-  signal: string | null
-}
-
 const LanguageFile = z.object({ file: z.string(), run: z.array(z.string()) })
 const ByHand = z.object({ stdout: z.string(), stderr: z.string(), status: z.int() })
 
