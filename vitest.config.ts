@@ -2,8 +2,12 @@ import { defineConfig } from 'vitest/config'
 
 const UNIT = ['{core,telemetry,broker,k8s,api,runner,local}/**/*.test.ts', 'tests/*.test.ts']
 
+/** Where CI wants a JSON report of each run, beside what people read; a name for each, since `npm test` runs vitest several times. */
+const reports = process.env.TEST_REPORTS
+
 export default defineConfig({
   test: {
+    ...(reports && { reporters: ['default', ['json', { outputFile: `${reports}/vitest-${process.pid}.json` }]] }),
     projects: [
       { test: { name: 'unit', include: UNIT, testTimeout: 10_000 } },
       {
