@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { getAll, helm, kubectl } from '../helpers/cluster.ts'
+import { getAll, helm, kubectl, run } from '../helpers/cluster.ts'
 import { Client, type Execution, type Program } from '../helpers/cluster-client.ts'
 import { explainFailures, installRelease, RELEASE, type Release, restartsOf } from '../helpers/cluster-release.ts'
 
@@ -169,6 +169,21 @@ describe('kubectl', () => {
 })
 
 describe('helm', () => {
+  it('says after the installation what can be pasted, and it works', async () => {
+    const notes = await helm('get', 'notes', RELEASE, '-n', release.namespace)
+    const commands = notes.split('\n').filter((line) => line.startsWith('  '))
+    // Another port, since 8080 may be taken here. The name of the Ingress is in no DNS, and `helm test` has a test of its own.
+    const script = commands
+      .filter((line) => !/\.test\/|helm test/.test(line))
+      .join('\n')
+      .replaceAll('8080', '18480')
+    expect(script.split('\n')).toHaveLength(4)
+    const output = await run('bash', ['-euc', `trap 'kill $!' EXIT\n${script}`])
+    expect(output).toContain('successfully rolled out')
+    expect(output).toContain('"stdout":"42\\n"')
+    expect(output).toMatch(/NAME +STATUS .* LANGUAGE +STATE +STATUS/)
+  })
+
   it('tests the release', async () => {
     const output = await helm('test', RELEASE, '-n', release.namespace, '--logs', '--timeout', '4m')
     for (const line of ['run python: 42', 'schedule python: 42', 'run javascript: 42', 'schedule javascript: 42'])
