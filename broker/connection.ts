@@ -8,6 +8,9 @@ const HEARTBEAT_SECONDS = 10
 /** For the TCP connection and the AMQP handshake together. */
 const CONNECT_TIMEOUT_MS = 5_000
 
+/** For exchanges, queues and channels together, also when the broker has just started or is busy. */
+const SETUP_TIMEOUT_MS = 10_000
+
 /** A broker that does not say goodbye is left after this. */
 const CLOSE_TIMEOUT_MS = 2_000
 
@@ -57,8 +60,10 @@ export class Broker implements AsyncDisposable {
   /** Called by `connectBroker` only. */
   watch(onDown: () => void): void {
     let attempts = 0
+    let lastReason = ''
     this.#connection.on('connect', (model) => {
       attempts = 0
+      lastReason = ''
       this.#blocked = false
       this.#model = model
       this.#log.info({}, 'Connected to the broker')
@@ -70,8 +75,11 @@ export class Broker implements AsyncDisposable {
     })
     this.#connection.on('connect-failed', (error) => {
       onDown()
-      // Every attempt is one line too many for an outage of an hour: the first, then each tenth.
-      if (attempts++ % 10 === 0) this.#log.warn({ reason: error.message, attempts }, 'The broker cannot be reached')
+      // Every attempt is one line too many for an outage of an hour: what is new, and each tenth.
+      const news = error.message !== lastReason || attempts % 10 === 0
+      attempts++
+      lastReason = error.message
+      if (news) this.#log.warn({ reason: error.message, attempts }, 'The broker cannot be reached or used')
     })
     this.#connection.on('blocked', (reason) => {
       this.#blocked = true
@@ -113,7 +121,7 @@ export async function connectBroker({ url, name, log, setup, onDown }: BrokerOpt
     recovery: {
       ...RECOVERY,
       waitForConnect: false,
-      setup: (model: ChannelModel) => setup(model, restarter(model, disposing.signal, log)),
+      setup: (model: ChannelModel) => setUpInTime(model, (restart) => setup(model, restart), disposing.signal, log),
     },
   })
   const broker = new Broker(connection, disposing, log)
@@ -125,6 +133,33 @@ export function withHeartbeat(url: string): string {
   const parsed = new URL(url)
   if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', String(HEARTBEAT_SECONDS))
   return parsed.href
+}
+
+/**
+ * A failed setup takes its connection with it before amqplib closes it: it would wait for an answer, without a limit, and never connect again if none comes.
+ */
+async function setUpInTime(
+  model: ChannelModel,
+  setup: (restart: Restart) => Promise<void>,
+  disposing: AbortSignal,
+  log: Log,
+): Promise<void> {
+  const closed = new Promise<void>((resolve) => model.once('close', () => resolve()))
+  const restart = restarter(model, disposing, log)
+  const { promise: given, reject: giveUp } = Promise.withResolvers<never>()
+  const timer = setTimeout(giveUp, SETUP_TIMEOUT_MS, new Error(`not set up within ${SETUP_TIMEOUT_MS} ms`))
+  const onDispose = () => giveUp(new Error('the connection is no longer wanted'))
+  disposing.addEventListener('abort', onDispose, { once: true })
+  try {
+    await Promise.race([setup(restart), given])
+  } catch (thrown: unknown) {
+    destroySocket(model)
+    await closed
+    throw toError(thrown)
+  } finally {
+    clearTimeout(timer)
+    disposing.removeEventListener('abort', onDispose)
+  }
 }
 
 /** A restart of one connection: at most once, and only when it does not end by itself, since its channels close before it does. */

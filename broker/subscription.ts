@@ -7,7 +7,7 @@ import { systemClock } from '../core/time.ts'
 import type { Restart } from './connection.ts'
 import { decodeEnvelope } from './messages.ts'
 import { Slots } from './slots.ts'
-import { settle, verdictOn } from './verdict.ts'
+import { giveBack, settle, verdictOn } from './verdict.ts'
 
 export interface SubscriptionOptions {
   queue: string
@@ -34,6 +34,10 @@ interface Running {
   verdict: Promise<Verdict>
   tag: string | undefined
 }
+
+const CANCEL_TIMEOUT_MS = 2_000
+
+const CONSUME_WARNING_MS = 10_000
 
 /** Takes from one queue, on a channel of its own, for as long as the process lives: `open` is called again for every new connection. */
 export class Subscription {
@@ -63,7 +67,7 @@ export class Subscription {
       restart(`the channel of ${queue} was closed`)
     })
     this.#open = { channel, restart }
-    await this.#grow()
+    this.#fill()
   }
 
   /** The connection is gone, and the channel with it. */
@@ -76,7 +80,7 @@ export class Subscription {
     if (this.#stopping.signal.aborted) return
     this.#handler = handler
     await this.#cancel(this.#slots.resize(capacity))
-    await this.#grow()
+    this.#fill()
   }
 
   /** Takes nothing new. What waits to be handed out again is handed out now. */
@@ -92,8 +96,11 @@ export class Subscription {
       await channel.cancel(tag)
       this.#cancelled.add(tag)
     }
-    // On a channel that dies meanwhile they are cancelled as well.
-    await Promise.all(tags.map((tag) => cancel(tag).catch(() => undefined)))
+    // On a channel that dies meanwhile they are cancelled as well, and nobody waits for a broker that says nothing.
+    const patience = new AbortController()
+    const cancelled = Promise.all(tags.map((tag) => cancel(tag).catch(() => undefined)))
+    await Promise.race([cancelled, systemClock.sleep(CANCEL_TIMEOUT_MS, patience.signal).catch(() => undefined)])
+    patience.abort()
   }
 
   /**
@@ -109,19 +116,27 @@ export class Subscription {
     })
   }
 
-  async #grow(): Promise<void> {
+  /** Adds a consumer for the slots that are free. Does not wait for the broker: other queues must not wait for one that has no leader. */
+  #fill(): void {
     const { room } = this.#slots
     if (room === 0 || this.#open === undefined || this.#stopping.signal.aborted) return
     const { channel, restart } = this.#open
-    const { queue } = this.#options
+    const { queue, log } = this.#options
     const tag = `${queue}.${++this.#tags}`
     this.#slots.add(tag, room)
     const onMessage = (message: ConsumeMessage | null) => {
       if (message === null) restart(`the broker cancelled the consumer of ${queue}`)
       else void this.#take(channel, tag, message)
     }
+    const timer = setTimeout(
+      () => log.warn({ queue }, 'The broker lets nobody consume this queue: its leader may be missing'),
+      CONSUME_WARNING_MS,
+    )
     // Both are sent at once and in this order: the prefetch holds for the consumers that follow it.
-    await Promise.all([channel.prefetch(room), channel.consume(queue, onMessage, { consumerTag: tag })])
+    Promise.all([channel.prefetch(room), channel.consume(queue, onMessage, { consumerTag: tag })])
+      // A channel that takes no consumer closes, which is dealt with there.
+      .catch((thrown: unknown) => log.debug({ queue, reason: String(thrown) }, 'A consumer could not be added'))
+      .finally(() => clearTimeout(timer))
   }
 
   async #take(channel: Channel, tag: string, message: ConsumeMessage): Promise<void> {
@@ -132,24 +147,15 @@ export class Subscription {
     if (verdict === 'requeue') await systemClock.sleep(requeueDelayMs, this.#stopping.signal).catch(() => undefined)
     if (!settle(channel, message, verdict))
       log.debug({ queue, id: message.properties.messageId, verdict }, 'The channel of a delivery is gone')
-    await this.#release(running, tag)
+    this.#release(running, tag)
   }
 
   /** Gives the slot of an execution to the next one, unless another delivery of it holds that slot by now. */
-  async #release(running: Running, tag: string): Promise<void> {
+  #release(running: Running, tag: string): void {
     if (running.tag !== tag) return
     running.tag = undefined
     this.#slots.end(tag)
-    await this.#fill()
-  }
-
-  async #fill(): Promise<void> {
-    try {
-      await this.#grow()
-    } catch (thrown: unknown) {
-      // A channel that cannot take another consumer is about to close, which is seen there.
-      this.#options.log.debug({ queue: this.#options.queue, reason: String(thrown) }, 'A consumer could not be added')
-    }
+    this.#fill()
   }
 
   #run(message: ConsumeMessage, tag: string): Running {
@@ -172,7 +178,7 @@ export class Subscription {
   #join(running: Running, tag: string): Running {
     if (running.tag !== undefined) this.#slots.end(running.tag)
     running.tag = tag
-    void this.#fill()
+    this.#fill()
     return running
   }
 
@@ -188,14 +194,5 @@ export class Subscription {
       )
       return verdict
     }
-  }
-}
-
-/** Unlike `reject` this is no attempt on RabbitMQ 4.3 and later, and nothing was attempted. */
-function giveBack(channel: Channel, message: ConsumeMessage): void {
-  try {
-    channel.nack(message, false, true)
-  } catch {
-    // The channel is gone, and the broker hands it out again by itself.
   }
 }

@@ -20,3 +20,12 @@ export function settle(channel: Channel, message: ConsumeMessage, verdict: Verdi
     return false
   }
 }
+
+/** Unlike `reject` this is no attempt on RabbitMQ 4.3 and later, and nothing was attempted. */
+export function giveBack(channel: Channel, message: ConsumeMessage): void {
+  try {
+    channel.nack(message, false, true)
+  } catch {
+    // The channel is gone, and the broker hands it out again by itself.
+  }
+}

@@ -103,6 +103,7 @@ function startProcess(
   ready: RegExp,
 ): Promise<ChildProcess> {
   const child = spawn(command, args, { env: environment, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  guard(child)
   let output = ''
   return new Promise((resolve, reject) => {
     const fail = (reason: string) => {
@@ -112,18 +113,31 @@ function startProcess(
     }
     const timer = setTimeout(() => fail(`was not ready after ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS)
     child.once('error', (error) => fail(`could not be started: ${error.message}`))
-    child.once('exit', (code, signal) => fail(`ended with ${code ?? signal} before it was ready`))
+    const onExit = (code: number | null, signal: string | null) =>
+      fail(`ended with ${code ?? signal} before it was ready`)
+    child.once('exit', onExit)
     const read = (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-20_000)
       if (!ready.test(output)) return
       clearTimeout(timer)
-      child.removeAllListeners('exit')
+      child.off('exit', onExit)
       for (const stream of [child.stdout, child.stderr]) stream?.off('data', read).resume()
       resolve(child)
     }
     child.stdout?.on('data', read)
     child.stderr?.on('data', read)
   })
+}
+
+/** Ends the group of a process when this one dies without a chance to do it: its end of the pipe closes then. */
+function guard(child: ChildProcess): void {
+  if (child.pid === undefined) return
+  const script = 'read -r _; kill -KILL -- "-$1"'
+  const watcher = spawn('/bin/sh', ['-c', script, 'sh', String(child.pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  child.once('close', () => watcher.kill('SIGKILL'))
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

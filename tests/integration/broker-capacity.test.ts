@@ -96,6 +96,7 @@ describe('the capacity', () => {
     held.release(1)
     await until(() => held.ended === 4 && held.running === 2)
     for (let ended = 5; ended <= 12; ended++) {
+      await until(() => held.running > 0)
       held.release(1)
       await until(() => held.ended === ended)
       expect(held.running).toBeLessThanOrEqual(2)
