@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { getAll, helm, kubectl, run } from '../helpers/cluster.ts'
 import { Client, type Execution, type Program } from '../helpers/cluster-client.ts'
+import { reachableFrom } from '../helpers/cluster-probe.ts'
 import { explainFailures, installRelease, RELEASE, type Release, restartsOf } from '../helpers/cluster-release.ts'
 
 let release: Release
@@ -165,6 +166,25 @@ describe('kubectl', () => {
   it('may start no pod among the sandboxes that breaks the restricted standard', async () => {
     const pod = ['run', 'intruder', '-n', release.sandboxes, '--image=runlet/service:dev', '--dry-run=server']
     await expect(kubectl(...pod, '--privileged')).rejects.toThrow(/violates PodSecurity "restricted/)
+  })
+})
+
+describe('the network', () => {
+  const address = async (namespace: string, service: string, port: number) =>
+    `${await kubectl('-n', namespace, 'get', 'service', service, '-o', 'jsonpath={.spec.clusterIP}')}:${port}`
+
+  it('leads to RabbitMQ from api and runner only, and from the sandboxes nowhere', async () => {
+    const targets = await Promise.all([
+      address(release.namespace, `${RELEASE}-rabbitmq`, 5672),
+      address(release.namespace, `${RELEASE}-api`, 80),
+      address('default', 'kubernetes', 443),
+    ])
+    const [neighbour, sandbox] = await Promise.all([
+      reachableFrom(release.namespace, targets),
+      reachableFrom(release.sandboxes, targets),
+    ])
+    expect(neighbour).toEqual([false, true, true])
+    expect(sandbox).toEqual([false, false, false])
   })
 })
 
