@@ -47,8 +47,9 @@ describe('kill -9', () => {
   })
 
   it('keeps a run whose caller was told to ask again', async () => {
-    const first = await start({ env: { RUN_WAIT_MS: '200' } })
-    const late = await client(first.url).run('python', 'import time; time.sleep(2); print("late")')
+    // Long enough for a sandbox to be found on a busy machine, or the answer would be 503.
+    const first = await start({ env: { RUN_WAIT_MS: '3000' } })
+    const late = await client(first.url).run('python', 'import time; time.sleep(5); print("late")')
     expect(late).toMatchObject({ status: 202, body: { status: expect.stringMatching(/^(queued|running)$/) } })
     await first.kill9()
     const second = await start({ dataDir: first.dataDir })
