@@ -16,6 +16,7 @@ import binascii, ctypes, errno, fcntl, gc, json, os, resource, select, signal, s
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 32 * 1024 * 1024   # of a frame to the agent
 CHUNK_BYTES = 32 * 1024             # of guest output in one frame
+GREETING_S = 30.0                   # wait for the first hello: a runner that died, or lost its rights, before it attached leaves an open stdin and no reader
 LINGER_S = 2.0                      # wait for EOF after the last result
 SWEEP_S = 2.0                       # longest wait for killed processes to vanish; one in uninterruptible sleep can outlast it
 WARM_START_S = 60.0                 # a warm guest that is not waiting by then is a fault
@@ -963,6 +964,7 @@ class Agent:
         self.ready = not self.language.warm
         os.set_blocking(0, False)
         self.loop.watch(0, select.EPOLLIN, self.on_input)
+        self.loop.at("greeting", time.monotonic() + GREETING_S, lambda: self.end(0))
         gc.collect()
         gc.freeze()
         gc.disable()  # single-use and small: a collection would only cost time
@@ -1092,6 +1094,7 @@ class Agent:
             self.fault(None, str(error))
 
     def on_hello(self, _frame):
+        self.loop.cancel("greeting")
         self.asked = True
         if self.ready:
             self.say_ready()

@@ -207,6 +207,15 @@ class Handshake(Case):
             session.process.stdin.close()
             self.assertEqual(session.exit_code(2.0), 0)
 
+    def test_nobody_greets(self):
+        """The wait of 30 s cut to 0.5 s; as PID 1 or not makes no difference to it."""
+        start = "import importlib.util, sys; spec = importlib.util.spec_from_file_location('agent', %r); agent = importlib.util.module_from_spec(spec); " \
+                "spec.loader.exec_module(agent); agent.GREETING_S = 0.5; agent.main(['agent.py', %r, sys.argv[1]])"
+        with tempfile.TemporaryDirectory() as folder:
+            command = [PYTHON, "-I", "-c", start % (agent.__file__, os.path.join(IMAGES, "bash", "language.json")), os.path.join(folder, "work")]
+            with Session(command=command) as session:
+                self.assertEqual(session.exit_code(10.0), 0)
+
     def test_end_of_stream_kills_the_guest(self):
         with Session() as session:
             session.hello()

@@ -5,10 +5,9 @@ import { ExecutionIds } from '../../core/ids.ts'
 import type { Log } from '../../core/log.ts'
 import type { Sandbox, SandboxProvider } from '../../core/ports.ts'
 import { createKubeHttp, missingPermissions } from '../../k8s/client.ts'
-import type { KubeHttp, KubeRequest } from '../../k8s/http.ts'
+import type { KubeHttp } from '../../k8s/http.ts'
 import { removeEverything, removeOrphans } from '../../k8s/janitor.ts'
 import { Jobs } from '../../k8s/jobs.ts'
-import { ListWatch, type Named } from '../../k8s/list-watch.ts'
 import { recordPatch } from '../../k8s/record.ts'
 import { createRecorder } from '../../k8s/recorder.ts'
 import { type WatchedRecords, watchRecords } from '../../k8s/records.ts'
@@ -209,33 +208,6 @@ describe('records', () => {
     await recorder().record({ ...record, result })
     const found = await records.find(id, 10_000)
     expect(found).toMatchObject({ status: 'final', record: { result: { truncated: true } } })
-  })
-})
-
-describe('a list-watch', () => {
-  it('lists again when the API server has forgotten where it was', async () => {
-    let syncs = 0
-    let watches = 0
-    const stale = {
-      call: <Answer>(request: KubeRequest) => http.call<Answer>(request),
-      open: (request: KubeRequest & { signal: AbortSignal }) => {
-        const query = { ...request.query, ...(watches++ === 0 && { resourceVersion: 1 }) }
-        return http.open({ ...request, query })
-      },
-    }
-    await using _ = new ListWatch<Named>({
-      http: stale,
-      path: new Jobs(http, NAMESPACE).path,
-      log: silent,
-      handler: {
-        upsert() {},
-        remove() {},
-        synced: () => {
-          syncs += 1
-        },
-      },
-    })
-    await vi.waitFor(() => expect(syncs).toBe(2), { timeout: 10_000 })
   })
 })
 
