@@ -132,7 +132,7 @@ function startProcess(
 /** Ends the group of a process when this one dies without a chance to do it: its end of the pipe closes then. */
 function guard(child: ChildProcess): void {
   if (child.pid === undefined) return
-  const script = 'read -r _; kill -KILL -- "-$1"'
+  const script = 'read -r _; kill -KILL "-$1"'
   const watcher = spawn('/bin/sh', ['-c', script, 'sh', String(child.pid)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
@@ -173,10 +173,11 @@ async function freePorts(count: number): Promise<[number, number, number]> {
 
 let shared: RabbitmqServer | undefined
 
-/** Called by vitest before the first integration test. */
+/** Called by vitest before the first integration test. TEST_AMQP_URL names a broker to test against instead of one of our own, of another version for example. */
 export async function setup(project: TestProject): Promise<void> {
-  shared = await startRabbitmq()
-  project.provide('amqpUrl', shared.url)
+  const given = process.env['TEST_AMQP_URL']
+  if (given === undefined) shared = await startRabbitmq()
+  project.provide('amqpUrl', given ?? shared?.url ?? '')
 }
 
 /** Called by vitest after the last one. */
