@@ -22,7 +22,8 @@ interface PodSpec {
 }
 
 async function render(values: Values = {}, { release = 'runlet', namespace = 'default' } = {}): Promise<Manifest[]> {
-  const args = ['template', release, CHART, '-n', namespace, '-f', '-']
+  // Without a cluster helm guesses its version, and some builds of it guess a very old one.
+  const args = ['template', release, CHART, '-n', namespace, '--kube-version', '1.33.0', '-f', '-']
   const text = await run('helm', args, { stdin: JSON.stringify(values) })
   return (loadAllYaml(text) as (Manifest | null)[]).filter((manifest) => manifest !== null)
 }

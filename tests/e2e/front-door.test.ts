@@ -26,7 +26,7 @@ explainFailures(() => release)
 async function prepare(namespace: string): Promise<Values> {
   const only = ['--show-only', 'templates/rabbitmq.yaml', '--set', 'rabbitmq.existingSecret=broker']
   const broker = await run('helm', [
-    ...['template', 'broker', CHART, '-n', namespace, ...only],
+    ...['template', 'broker', CHART, '-n', namespace, '--kube-version', '1.33.0', ...only],
     ...['--set', 'nameOverride=broker,rabbitmq.persistence.enabled=false,rabbitmq.resources.requests.cpu=10m'],
   ])
   const secret = (name: string, stringData: Record<string, string>) => ({
@@ -124,7 +124,10 @@ describe('a release with a namespace, secrets and a RabbitMQ of its owner', () =
       (await getAll(kind, '-n', namespace)).map(({ metadata }) => metadata.name)
     expect(await names('roles,rolebindings,networkpolicies,resourcequotas,limitranges', sandboxes)).toEqual([])
     await expect
-      .poll(() => getAll('pods', '-n', sandboxes, '--field-selector', 'status.phase=Running'), { timeout: 60_000 })
+      .poll(() => getAll('pods', '-n', sandboxes, '--field-selector', 'status.phase=Running'), {
+        timeout: 60_000,
+        interval: 500,
+      })
       .toEqual([])
     // Results stay until their time is over, as their owner's namespace does.
     const jobs = await kubectl(

@@ -67,7 +67,13 @@ describe('a release', () => {
     const status = await eventually(
       'it is over',
       async () => {
-        for (const { metadata } of await getAll('jobs', '-n', release.sandboxes, '-l', `runlet.dev/state=running`)) {
+        for (const { metadata } of await getAll(
+          'jobs',
+          '-n',
+          release.sandboxes,
+          '-l',
+          `runlet.dev/execution-id=${id},runlet.dev/state=running`,
+        )) {
           if (seen.has(metadata.uid)) continue
           seen.add(metadata.uid)
           await kubectl('-n', release.sandboxes, 'delete', 'job', metadata.name, '--wait=false')
@@ -95,6 +101,11 @@ describe('a release', () => {
     expect(executions.map(({ status, stdout }) => `${status} ${stdout}`)).toEqual(
       ids.map((_, index) => `succeeded ${index}\n`),
     )
+    // A replica that is on its way out still answers for a moment, and knows only the old languages.
+    await eventually('the Ingress leads to new replicas only', async () => {
+      const lists = await Promise.all([1, 2, 3, 4].map(() => release.ask('/api/languages')))
+      return lists.every(({ text }) => text.includes('shell'))
+    })
     const code = 'read -r name; echo "Hello, $name and $1"'
     expect(await client.run({ language: 'sh', code, stdin: 'world\n', args: ['you'] })).toMatchObject({
       status: 'succeeded',
