@@ -28,9 +28,9 @@ function openProvider(images = IMAGES, folders: ReadonlyMap<string, string> = FO
 
 const provider = openProvider()
 const start = (language: string) => provider.start(language, new AbortController().signal)
-afterAll(() => provider[Symbol.asyncDispose]())
-// Nothing that a test leaves may change the next one.
-afterEach(async () => {
+// A test that fails must not leave anything to the next one; one that passes leaves nothing anyway.
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await provider[Symbol.asyncDispose]()
   const left = await descendants(process.pid)
   expect(left.filter(({ command }) => command.includes('agent.py'))).toEqual([])
 })
@@ -136,11 +136,12 @@ describe('a sandbox', () => {
     sandbox.onFrame((frame) => frame.type === 'output' && spoken.resolve())
     send(sandbox, '(setsid sleep 1000 &) ; trap "" TERM HUP; echo started; sleep 1000')
     await spoken.promise
-    const inside = await descendants(process.pid)
-    expect(inside.filter(({ command }) => command === 'sleep 1000')).toHaveLength(2)
+    const sleepers = async () => (await descendants(process.pid)).filter(({ command }) => command === 'sleep 1000')
+    await expect.poll(sleepers).toHaveLength(2)
+    const inside = (await sleepers()).map(({ pid }) => pid)
     await Promise.all([sandbox.destroy(), sandbox.destroy()])
     expect(await sandbox.ended).toEqual({ reason: 'finished' })
-    expect(await untilGone(inside.filter(({ command }) => command === 'sleep 1000').map(({ pid }) => pid))).toEqual([])
+    expect(await untilGone(inside)).toEqual([])
   })
 
   it('is lost when its process is killed', async () => {
