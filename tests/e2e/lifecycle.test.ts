@@ -132,7 +132,7 @@ describe('a release', () => {
   it('leaves nothing behind', async () => {
     await release.uninstall()
     expect(await getAll('namespaces', '--field-selector', `metadata.name=${release.sandboxes}`)).toEqual([])
-    expect(await getAll('jobs', '-A', '-l', 'app.kubernetes.io/managed-by=runlet')).toEqual([])
+    expect(await getAll('jobs', '-n', release.sandboxes)).toEqual([])
     const kinds = 'pods,services,deployments,statefulsets,persistentvolumeclaims,secrets,ingresses,networkpolicies'
     await eventually('all is gone', async () => (await getAll(kinds, '-n', release.namespace)).length === 0)
     expect(await helm('list', '-n', release.namespace, '-q')).toBe('')
