@@ -74,7 +74,10 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
     this.#brokers.use(this.#broker)
   }
 
-  /** Returns without the broker: what is asked for here happens at the next connect. Each kind (scheduled, run) has `capacity` of its own. */
+  /**
+   * Returns without the broker: what is asked for here happens at the next connect. Each kind (scheduled, run) has `capacity` of its own. When that is made
+   * smaller, what the broker had sent already is still handed out.
+   */
   async consume(language: string, capacity: number, handler: DeliveryHandler): Promise<void> {
     const toDelivery = (envelope: Envelope, message: ConsumeMessage) =>
       this.#toDelivery(envelope, message, wasDelivered(message.fields.redelivered, message.properties))

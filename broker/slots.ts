@@ -45,12 +45,11 @@ export class Slots {
     return tags
   }
 
-  /** A message arrived for a consumer. False when that takes nothing any more: some are still on their way when a consumer is cancelled, and must go back. */
-  begin(tag: string): boolean {
-    const lease = this.#live.get(tag)
-    if (lease === undefined) return false
-    lease.inFlight++
-    return true
+  /** A message arrived for a consumer; also for one that is cancelled: some are still on their way then, and take the place of new ones. */
+  begin(tag: string): void {
+    const lease = this.#live.get(tag) ?? this.#retired.get(tag)
+    if (lease === undefined) this.#retired.set(tag, { prefetch: 0, inFlight: 1 })
+    else lease.inFlight++
   }
 
   /** A message that began is done with. */

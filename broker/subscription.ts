@@ -59,7 +59,7 @@ export class Subscription {
     const channel = await model.createChannel()
     this.#slots.retireAll()
     this.#cancelled.clear()
-    this.#giveBackLateOnes(channel)
+    this.#takeLateOnes(channel)
     channel.on('error', (error) => log.warn({ queue, reason: error.message }, 'The broker closed a channel'))
     channel.on('close', () => {
       if (this.#open?.channel !== channel) return
@@ -107,9 +107,10 @@ export class Subscription {
    * A quorum queue may deliver to a consumer after it confirmed its cancellation (amqplib issue 641). amqplib throws then, which would close the channel and
    * take with it what is being executed; with a listener for what its listeners throw it does not.
    */
-  #giveBackLateOnes(channel: Channel): void {
+  #takeLateOnes(channel: Channel): void {
     channel.prependListener('delivery', (message: ConsumeMessage) => {
-      if (this.#cancelled.has(message.fields.consumerTag)) giveBack(channel, message)
+      const { consumerTag } = message.fields
+      if (this.#cancelled.has(consumerTag)) void this.#take(channel, consumerTag, message)
     })
     channel.on('handler-error', (error) => {
       this.#options.log.debug({ queue: this.#options.queue, reason: error.message }, 'A delivery came too late')
@@ -141,7 +142,8 @@ export class Subscription {
 
   async #take(channel: Channel, tag: string, message: ConsumeMessage): Promise<void> {
     const { log, queue, requeueDelayMs } = this.#options
-    if (!this.#slots.begin(tag)) return giveBack(channel, message)
+    if (this.#stopping.signal.aborted) return giveBack(channel, message)
+    this.#slots.begin(tag)
     const running = this.#run(message, tag)
     const verdict = await running.verdict
     if (verdict === 'requeue') await systemClock.sleep(requeueDelayMs, this.#stopping.signal).catch(() => undefined)

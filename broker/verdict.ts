@@ -21,7 +21,7 @@ export function settle(channel: Channel, message: ConsumeMessage, verdict: Verdi
   }
 }
 
-/** Unlike `reject` this is no attempt on RabbitMQ 4.3 and later, and nothing was attempted. */
+/** For what arrives after the end: `nack` and not `reject`, since nothing was attempted. RabbitMQ 4.3 and later do not count it; earlier ones do. */
 export function giveBack(channel: Channel, message: ConsumeMessage): void {
   try {
     channel.nack(message, false, true)

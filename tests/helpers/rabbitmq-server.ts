@@ -175,7 +175,7 @@ let shared: RabbitmqServer | undefined
 
 /** Called by vitest before the first integration test. TEST_AMQP_URL names a broker to test against instead of one of our own, of another version for example. */
 export async function setup(project: TestProject): Promise<void> {
-  const given = process.env['TEST_AMQP_URL']
+  const given = process.env.TEST_AMQP_URL
   if (given === undefined) shared = await startRabbitmq()
   project.provide('amqpUrl', given ?? shared?.url ?? '')
 }

@@ -125,6 +125,38 @@ describe('the capacity', () => {
   })
 })
 
+describe('changing the capacity under load', () => {
+  it('neither loses nor repeats anything, and breaks no connection', async () => {
+    await using world = await open()
+    const consumer = await world.consumer()
+    const seen: string[] = []
+    let running = 0
+    let most = 0
+    const handle = async ({ envelope: { id } }: Delivery): Promise<Verdict> => {
+      most = Math.max(most, ++running)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+      running--
+      seen.push(id)
+      return 'ack'
+    }
+    const publisher = await world.publisher()
+    const sent = Array.from({ length: 2_000 }, () => envelope())
+    await consumer.consume('python', 20, handle)
+    const publishing = Promise.all(sent.map((one) => publisher.schedule(one)))
+    for (let round = 0; seen.length < sent.length; round++) {
+      await consumer.consume('python', [1, 20, 0, 7][round % 4] ?? 1, handle)
+      await new Promise((resolve) => setTimeout(resolve, 15))
+    }
+    await publishing
+    expect(seen.toSorted()).toEqual(sent.map(({ id }) => id).toSorted())
+    // What was on its way when a consumer was cancelled comes on top of what the next one may take; given back it would count as an attempt.
+    expect(most).toBeLessThanOrEqual(40)
+    expect(world.log.of('warn')).toEqual([])
+    await until(async () => (await world.depth(world.names.executions('python'))) === 0)
+    expect(await world.depth(world.names.deadLetters)).toBe(0)
+  })
+})
+
 describe('stopping', () => {
   it('takes nothing new, and lets what is under way be acknowledged', async () => {
     await using world = await open()

@@ -69,7 +69,7 @@ describe('what is declared', () => {
 const PROGRAM = `
 import { connectConsumer } from './broker/consumer.ts'
 import { connectPublisher } from './broker/publisher.ts'
-import { answering, envelope, LogLines } from './tests/helpers/broker-world.ts'
+import { answering, envelope, LogLines, until } from './tests/helpers/broker-world.ts'
 const settings = JSON.parse(process.argv[1])
 const log = new LogLines()
 {
@@ -77,8 +77,8 @@ const log = new LogLines()
   await using consumer = await connectConsumer({ settings, log })
   await consumer.consume('python', 2, answering().handle)
   await consumer.consumeDeadLetters(answering().handle)
-  const unanswered = publisher.run(envelope(), 60_000)
-  await unanswered
+  await until(() => publisher.connected && consumer.connected)
+  await publisher.run(envelope(), 60_000)
   await publisher.schedule(envelope())
   publisher.run(envelope('1', 'javascript'), 60_000).catch((error) => console.log('waiting run:', error.code))
 }
