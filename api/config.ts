@@ -5,7 +5,7 @@ import { LanguageAlias, LanguageName, Languages } from '../core/languages.ts'
 import { LimitSettings } from '../core/limits.ts'
 import { ApiKubernetesConfig } from '../k8s/settings.ts'
 import { KEY_HASH } from './auth.ts'
-import { DEFAULT_SETTINGS } from './deps.ts'
+import { type ApiSettings, DEFAULT_SETTINGS } from './deps.ts'
 
 const MEBIBYTE = 1024 * 1024
 
@@ -55,3 +55,20 @@ export const ApiConfig = z.object({
   API_KEY_HASHES: KeyHashes.default([]),
 })
 export type ApiConfig = z.infer<typeof ApiConfig>
+
+type SettingsConfig = Pick<
+  ApiConfig,
+  'MAX_BODY_BYTES' | 'RUN_WAIT_MS' | 'MAX_CHECK_WAIT_MS' | 'RETENTION_SECONDS' | 'TIMINGS' | 'API_KEY_HASHES'
+>
+
+/** What the app needs of the environment, the same on Kubernetes and embedded. */
+export function apiSettings(config: SettingsConfig): ApiSettings {
+  return {
+    maxBodyBytes: config.MAX_BODY_BYTES,
+    runWaitMs: config.RUN_WAIT_MS,
+    maxCheckWaitMs: config.MAX_CHECK_WAIT_MS,
+    retentionSeconds: config.RETENTION_SECONDS,
+    timings: config.TIMINGS,
+    apiKeys: config.API_KEY_HASHES,
+  }
+}

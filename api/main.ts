@@ -12,8 +12,7 @@ import { createLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { startTelemetryServer } from '../telemetry/server.ts'
 import { createApp } from './app.ts'
-import { ApiConfig } from './config.ts'
-import type { ApiSettings } from './deps.ts'
+import { ApiConfig, apiSettings } from './config.ts'
 import { createReadiness } from './readiness.ts'
 import { startServer } from './server.ts'
 import { rememberVersions } from './versions.ts'
@@ -50,17 +49,6 @@ async function main(config: ApiConfig, log: Log): Promise<void> {
   await warnOfMissingPermissions(missingPermissions(http, 'api', config.NAMESPACE, stop.signal), log)
   await aborted(stop.signal)
   log.info({}, 'The API stops: it finishes what it has begun')
-}
-
-function apiSettings(config: ApiConfig): ApiSettings {
-  return {
-    maxBodyBytes: config.MAX_BODY_BYTES,
-    runWaitMs: config.RUN_WAIT_MS,
-    maxCheckWaitMs: config.MAX_CHECK_WAIT_MS,
-    retentionSeconds: config.RETENTION_SECONDS,
-    timings: config.TIMINGS,
-    apiKeys: config.API_KEY_HASHES,
-  }
 }
 
 /** What a warm sandbox of the language was found to have; only warm ones, whose annotations are few and small. */

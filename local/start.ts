@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { createApp } from '../api/app.ts'
-import type { ApiDeps } from '../api/deps.ts'
+import { apiSettings } from '../api/config.ts'
 import { startServer } from '../api/server.ts'
 import { ExecutionIds } from '../core/ids.ts'
 import { Languages } from '../core/languages.ts'
@@ -122,17 +122,6 @@ function queueSettings(config: LocalConfig) {
     maxWaitingRuns: config.RUN_QUEUE_MAX_LENGTH,
     deliveryLimit: config.DELIVERY_LIMIT + 1,
     deadRetryMs: DEAD_RETRY_MS,
-  }
-}
-
-function apiSettings(config: LocalConfig): ApiDeps['settings'] {
-  return {
-    maxBodyBytes: config.MAX_BODY_BYTES,
-    runWaitMs: config.RUN_WAIT_MS,
-    maxCheckWaitMs: config.MAX_CHECK_WAIT_MS,
-    retentionSeconds: config.RETENTION_SECONDS,
-    timings: config.TIMINGS,
-    apiKeys: config.API_KEY_HASHES,
   }
 }
 
