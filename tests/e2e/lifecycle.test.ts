@@ -87,6 +87,7 @@ describe('a release', () => {
   })
 
   it('is upgraded while it works: nothing is refused, nothing is lost, and a third language is there', async () => {
+    const before = new Set((await pods('api')).map(({ metadata }) => metadata.uid))
     const ids: string[] = []
     const upgraded = release
       .upgrade({ languages: { bash: { image: IMAGES.bash, aliases: ['sh', 'shell'], warm: 1, max: 2 } } })
@@ -102,9 +103,9 @@ describe('a release', () => {
       ids.map((_, index) => `succeeded ${index}\n`),
     )
     // A replica that is on its way out still answers for a moment, and knows only the old languages.
-    await eventually('the Ingress leads to new replicas only', async () => {
-      const lists = await Promise.all([1, 2, 3, 4].map(() => release.ask('/api/languages')))
-      return lists.every(({ text }) => text.includes('shell'))
+    await eventually('the old replicas are gone', async () => {
+      const gone = (await pods('api')).every(({ metadata }) => !before.has(metadata.uid))
+      return gone && (await release.ask('/api/languages')).text.includes('shell')
     })
     const code = 'read -r name; echo "Hello, $name and $1"'
     expect(await client.run({ language: 'sh', code, stdin: 'world\n', args: ['you'] })).toMatchObject({
