@@ -121,6 +121,23 @@ describe('closing', () => {
     idle.destroy()
   })
 
+  it.each([
+    ['nothing was ever sent', ''],
+    ['half a head was sent', 'GET /healthz HTTP/1.1\r\nHost:'],
+  ])('does not wait for connections on which %s', async (_, bytes) => {
+    const { app } = fakeApi()
+    const server = await startServer({ app, host, port: 0, drainMs: 60_000 })
+    const early = connect(server.port, host)
+    early.on('error', () => undefined)
+    await once(early, 'connect')
+    early.write(bytes)
+    // Connections are accepted in order: with this answer the server has the early one too.
+    await fetch(`${server.url}/healthz`, { headers: { connection: 'close' } })
+    const closed = server[Symbol.asyncDispose]().then(() => 'closed')
+    expect(await Promise.race([closed, setTimeout(8_000, 'waited')])).toBe('closed')
+    early.destroy()
+  })
+
   it('answers long polls at once when the draining begins', async () => {
     const drain = new AbortController()
     const api = fakeApi({}, { draining: drain.signal })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { serverUrl } from '../telemetry/server.ts'
 import type { ApiApp } from './app.ts'
@@ -20,10 +20,15 @@ const TIMEOUTS = {
 const SILENCE_MS = 120_000
 /** How often idle connections are looked for while closing: one becomes idle when its answer is out. */
 const IDLE_CHECK_MS = 50
+/** The rest of a head that has begun to arrive gets so long after the stop. */
+const HEAD_GRACE_MS = 1_000
 /** What is in flight gets so long after the stop; a run waits 30 s at most by default. */
 const DRAIN_MS = 35_000
 
-/** A listening server. Disposing it takes no new connections, finishes what is in flight and cuts what has not ended after `drainMs`. */
+/**
+ * A listening server. Disposing it takes no new connections, cuts those on which nobody has asked for anything, finishes what is in flight and cuts what has
+ * not ended after `drainMs`.
+ */
 export interface ApiServer extends AsyncDisposable {
   /** Without a slash at the end. */
   readonly url: string
@@ -49,20 +54,42 @@ export async function startServer({
 }): Promise<ApiServer> {
   const server = createAdaptorServer({ fetch: app.fetch, serverOptions: TIMEOUTS }) as Server
   server.setTimeout(SILENCE_MS)
+  const unasked = trackUnasked(server)
   server.listen(port, host)
   await once(server, 'listening')
   const address = server.address() as AddressInfo
   return {
     port: address.port,
     url: serverUrl(host, address.port),
-    [Symbol.asyncDispose]: () => close(server, drainMs),
+    [Symbol.asyncDispose]: () => close(server, unasked, drainMs),
   }
 }
 
-async function close(server: Server, drainMs: number): Promise<void> {
+/**
+ * The connections on which no request has begun yet: an Ingress opens some in advance. To Node each of them is busy with a head, not idle, and once a server
+ * closes no timeout looks at heads any more: they held the end of a replica for all of its drain time.
+ */
+function trackUnasked(server: Server): ReadonlySet<Socket> {
+  const unasked = new Set<Socket>()
+  server.on('connection', (socket) => {
+    unasked.add(socket)
+    socket.once('close', () => unasked.delete(socket))
+  })
+  server.on('request', ({ socket }) => unasked.delete(socket))
+  return unasked
+}
+
+async function close(server: Server, unasked: ReadonlySet<Socket>, drainMs: number): Promise<void> {
   const closed = once(server, 'close')
+  const started = performance.now()
   server.close()
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
+  const cut = () => {
+    server.closeIdleConnections()
+    const isHeadLate = performance.now() - started >= HEAD_GRACE_MS
+    for (const socket of unasked) if (isHeadLate || socket.bytesRead === 0) socket.destroy()
+  }
+  cut()
+  const idle = setInterval(cut, IDLE_CHECK_MS)
   const end = setTimeout(() => server.closeAllConnections(), drainMs)
   await closed
   clearInterval(idle)
