@@ -29,6 +29,10 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      // All attacks of a deployment run in one hook; one deployment after the other, since cases have an upper bound of time.
+      {
+        test: { name: 'attacks', include: ['tests/attacks/*.test.ts'], hookTimeout: 1_500_000, fileParallelism: false },
+      },
     ],
   },
 })
