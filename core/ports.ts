@@ -40,7 +40,10 @@ export interface Delivery {
   replyBefore?: number | undefined
 }
 
-/** What becomes of a delivery: done with; hand it out again (counts as an attempt); give it up (it is recorded as lost). */
+/**
+ * What becomes of a delivery: done with; hand it out again (counts as an attempt, after a pause that the queue makes: what failed just now fails again now);
+ * give it up (it is recorded as lost).
+ */
 export type Verdict = 'ack' | 'requeue' | 'dead-letter'
 
 export type DeliveryHandler = (delivery: Delivery) => Promise<Verdict>

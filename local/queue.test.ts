@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { emptyResult } from '../core/execution.ts'
 import { systemClock } from '../core/time.ts'
+import { FakeClock } from '../tests/fakes/clock.ts'
 import { anEnvelope, executionId, FakeRunner, MemoryLog, settled } from '../tests/fakes/local.ts'
 import { LocalQueue, type LocalQueueOptions } from './queue.ts'
 import { openDatabase } from './sqlite.ts'
@@ -22,6 +23,7 @@ function openQueue(changes: Partial<LocalQueueOptions> = {}): LocalQueue {
     limits: { length: 3, bytes: 1_000_000 },
     maxWaitingRuns: 2,
     deliveryLimit: 3,
+    requeueDelayMs: 1,
     deadRetryMs: 1,
     ...changes,
   })
@@ -122,6 +124,21 @@ describe('scheduled executions', () => {
     expect(rows()).toEqual([])
   })
 
+  it('are handed out again after a pause, in which they keep their place', async () => {
+    const clock = new FakeClock()
+    queue = openQueue({ clock, requeueDelayMs: 1_000 })
+    await queue.consume('python', 1, runner.handler)
+    for (const number of [1, 2]) await queue.schedule(anEnvelope(number))
+    ;(await runner.delivery(0)).answer('requeue')
+    await clock.advance(999)
+    expect(runner.ids).toEqual([executionId(1)])
+    await clock.advance(1)
+    await settled()
+    ;(await runner.delivery(1)).answer('ack')
+    expect((await runner.delivery(2)).envelope.id).toBe(executionId(1))
+    expect(runner.ids).toEqual([1, 2, 1].map(executionId))
+  })
+
   it('are dead at once when the runner says so', async () => {
     await queue.consume('python', 1, runner.handler)
     await queue.schedule(anEnvelope(1))
@@ -149,8 +166,7 @@ describe('scheduled executions', () => {
   it('are given back when a handler throws', async () => {
     await queue.consume('python', 1, () => Promise.reject(new Error('a bug')))
     await queue.schedule(anEnvelope(1))
-    await settled()
-    expect(rows()).toMatchObject([{ state: 'dead', attempts: 3 }])
+    await expect.poll(rows).toMatchObject([{ state: 'dead', attempts: 3 }])
     expect(log.lines).toContain('error A delivery handler threw')
   })
 

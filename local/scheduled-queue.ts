@@ -16,7 +16,9 @@ export interface ScheduledQueueOptions {
   limits: BacklogLimits
   /** Times that an execution is handed out before it is given up. */
   deliveryLimit: number
-  /** Before the end of an execution that was given up is tried to be recorded again. (The runner itself waits before it gives an execution back.) */
+  /** How long an execution that the runner gave back is held before it is handed out again; it holds its place meanwhile. Three attempts within a millisecond are one. */
+  requeueDelayMs: number
+  /** Before the end of an execution that was given up is tried to be recorded again. */
   deadRetryMs: number
 }
 
@@ -69,7 +71,7 @@ export class ScheduledQueue implements AsyncDisposable {
   /** Carries out the verdict on an execution that was adopted. */
   settleAdopted(envelope: Envelope, attempts: number, verdict: Verdict): void {
     const row = { sequence: 0, id: envelope.id, attempts, envelope: JSON.stringify(envelope) }
-    void this.#track(this.#settle(envelope.program.language, row, verdict))
+    void this.#pause(verdict).then(() => this.#track(this.#settle(envelope.program.language, row, verdict)))
   }
 
   consume(language: string, capacity: number, handler: DeliveryHandler): void {
@@ -131,9 +133,16 @@ export class ScheduledQueue implements AsyncDisposable {
     if (!envelope) return
     lane.out++
     const verdict = await this.#ask(handler, envelope, row)
+    await this.#pause(verdict)
     lane.out--
     void this.#track(this.#settle(language, row, verdict))
     this.#pump(language)
+  }
+
+  async #pause(verdict: Verdict): Promise<void> {
+    if (verdict !== 'requeue') return
+    const { clock, requeueDelayMs } = this.#options
+    await clock.sleep(requeueDelayMs, this.#stopping.signal).catch(() => {})
   }
 
   async #settle(language: string, row: Row, verdict: Verdict): Promise<void> {

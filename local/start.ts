@@ -22,6 +22,7 @@ import { openDatabase } from './sqlite.ts'
 import { LocalStore } from './store.ts'
 import { WriteGroup } from './write-group.ts'
 
+const REQUEUE_DELAY_MS = 1_000
 const DEAD_RETRY_MS = 5_000
 
 /** A sandbox takes 50 to 100 ms to start; on a machine that is overwhelmed, much more. Below the runner's own deadline of 180 s. */
@@ -121,6 +122,7 @@ function queueSettings(config: LocalConfig) {
     limits: { length: config.QUEUE_MAX_LENGTH, bytes: config.QUEUE_MAX_BYTES },
     maxWaitingRuns: config.RUN_QUEUE_MAX_LENGTH,
     deliveryLimit: config.DELIVERY_LIMIT + 1,
+    requeueDelayMs: REQUEUE_DELAY_MS,
     deadRetryMs: DEAD_RETRY_MS,
   }
 }

@@ -31,7 +31,6 @@ export interface ConsumerDependencies extends RecordDependencies {
   settings: Patience & {
     graceMs: number
     markRunningAfterMs: number
-    requeueDelayMs: number
     timings: boolean
   }
 }
@@ -83,7 +82,7 @@ export class ExecutionConsumer {
       this.#dependencies.log.warn({ id: delivery.envelope.id, error }, 'A run lost its sandbox and is tried again')
       return this.#attempt(delivery)
     })
-    return (await kept) || answered ? 'ack' : this.#giveBack()
+    return (await kept) || answered ? 'ack' : 'requeue'
   }
 
   /**
@@ -154,13 +153,7 @@ export class ExecutionConsumer {
       replyError(delivery, error)
       return 'ack'
     }
-    if (error.kind.retry === 'never') return 'dead-letter'
-    return error.code === 'shutting_down' ? 'requeue' : this.#giveBack()
-  }
-
-  async #giveBack(): Promise<Verdict> {
-    await this.#dependencies.clock.sleep(this.#dependencies.settings.requeueDelayMs)
-    return 'requeue'
+    return error.kind.retry === 'never' ? 'dead-letter' : 'requeue'
   }
 
   #isAwaited(delivery: Delivery): boolean {

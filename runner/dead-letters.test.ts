@@ -75,7 +75,7 @@ describe('a dead letter', () => {
   it.each([
     ['looked for', 1],
     ['written', 3],
-  ])('comes again after a pause when its record can not be %s', async (_, failures) => {
+  ])('comes again when its record can not be %s', async (_, failures) => {
     const { clock, recorder, handle, letter } = arrange()
     recorder.failures = failures
     const has = recorder.has.bind(recorder)

@@ -6,7 +6,7 @@ import { isAwaited, type Patience, replyError } from './caller.ts'
 import { keepRecord, type RecordDependencies } from './keep-record.ts'
 
 export interface DeadLetterDependencies extends RecordDependencies {
-  settings: Patience & { requeueDelayMs: number }
+  settings: Patience
 }
 
 /**
@@ -31,7 +31,6 @@ export function createDeadLetterHandler(dependencies: DeadLetterDependencies): D
     } catch (thrown) {
       log.error({ id, error: toError(thrown) }, 'The end of an execution that was given up could not be recorded')
     }
-    await clock.sleep(settings.requeueDelayMs)
     return 'requeue'
   }
 }

@@ -34,8 +34,6 @@ export interface RunnerSettings {
   markRunningAfterMs: number
   /** Pauses between attempts to write a record. */
   recordRetryMs: readonly number[]
-  /** Pause before an execution goes back to the queue because of an error, so that its attempts do not burn within milliseconds. */
-  requeueDelayMs: number
 }
 
 export const DEFAULT_SETTINGS: RunnerSettings = {
@@ -57,5 +55,4 @@ export const DEFAULT_SETTINGS: RunnerSettings = {
   graceMs: 2_000,
   markRunningAfterMs: 500,
   recordRetryMs: [100, 500, 2_000, 5_000],
-  requeueDelayMs: 1_000,
 }
