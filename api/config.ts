@@ -43,8 +43,6 @@ export const ApiConfig = z.object({
   /** The secret that ids are made and checked with; the same in every replica, kept across upgrades. */
   ID_KEY: z.string().min(16, 'must have at least 16 characters'),
   MAX_BODY_BYTES: integer(1024, 64 * MEBIBYTE).default(DEFAULT_SETTINGS.maxBodyBytes),
-  /** How long POST /api/run waits before it answers 202. */
-  RUN_WAIT_MS: integer(1, 600_000).default(DEFAULT_SETTINGS.runWaitMs),
   /** The longest `?wait=` of a check. Load balancers commonly cut a silent connection after 60 s. */
   MAX_CHECK_WAIT_MS: integer(0, 600_000).default(DEFAULT_SETTINGS.maxCheckWaitMs),
   /** How long results are kept: the same as the runner's. */

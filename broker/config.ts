@@ -13,11 +13,21 @@ export const BrokerConfig = z.object({
   /** Scheduled executions that may wait, for each language; more are refused. */
   QUEUE_MAX_LENGTH: integer(1).default(100_000),
   /** The same for runs, whose callers wait: a longer queue than the runners can empty in the wait would only be refused later. */
-  RUN_QUEUE_MAX_LENGTH: integer(1).default(1_000),
-  /** A run waits at most so long for a runner that takes it: a little less than its caller does (RUN_WAIT_MS, 30 s), who then hears why. */
-  RUN_QUEUE_TTL_MS: integer(1).default(25_000),
+  RUN_QUEUE_MAX_LENGTH: integer(1).default(100),
+  /** How long POST /api/run waits before it answers 202. */
+  RUN_WAIT_MS: integer(1, 600_000).default(30_000),
+  /** A run waits at most so long for a runner that takes it. Not set: a little less than its caller does (runTtlMs), who then hears why. */
+  RUN_QUEUE_TTL_MS: integer(1).optional(),
   /** So many times a scheduled execution is handed out again before it is given up. A runner that drains gives back what only waited, which counts too. */
   DELIVERY_LIMIT: integer(0, 1_000).default(5),
 })
 
 export type BrokerSettings = z.infer<typeof BrokerConfig>
+
+/** How long a run may wait for a runner: five sixths of what its caller waits, unless it was set. */
+export function runTtlMs({
+  RUN_QUEUE_TTL_MS,
+  RUN_WAIT_MS,
+}: Pick<BrokerSettings, 'RUN_QUEUE_TTL_MS' | 'RUN_WAIT_MS'>): number {
+  return RUN_QUEUE_TTL_MS ?? Math.max(1, Math.floor((RUN_WAIT_MS * 5) / 6))
+}

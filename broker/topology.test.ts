@@ -3,7 +3,7 @@ import type { Channel } from 'amqplib'
 import { describe, expect, it } from 'vitest'
 import { readConfig } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
-import { BrokerConfig } from './config.ts'
+import { BrokerConfig, runTtlMs } from './config.ts'
 import { assertTopology, describeTopology, namesOf } from './topology.ts'
 
 const URL = 'amqp://user:secret@host'
@@ -15,8 +15,8 @@ describe('the settings', () => {
       AMQP_URL: URL,
       QUEUE_PREFIX: 'runlet.',
       QUEUE_MAX_LENGTH: 100_000,
-      RUN_QUEUE_MAX_LENGTH: 1_000,
-      RUN_QUEUE_TTL_MS: 25_000,
+      RUN_QUEUE_MAX_LENGTH: 100,
+      RUN_WAIT_MS: 30_000,
       DELIVERY_LIMIT: 5,
     })
   })
@@ -32,6 +32,17 @@ describe('the settings', () => {
     const read = () => readConfig(BrokerConfig, environment)
     expect(read).toThrow(/^The configuration is wrong/)
     expect(read).not.toThrow(/secret/)
+  })
+})
+
+describe('the time that a run may wait for a runner', () => {
+  it.each([
+    [{}, 25_000],
+    [{ RUN_WAIT_MS: '6000' }, 5_000],
+    [{ RUN_WAIT_MS: '1' }, 1],
+    [{ RUN_WAIT_MS: '6000', RUN_QUEUE_TTL_MS: '70' }, 70],
+  ])('with %j is %i ms: its caller, who waits a little longer, hears why', (environment, milliseconds) => {
+    expect(runTtlMs(readConfig(BrokerConfig, { AMQP_URL: URL, ...environment }))).toBe(milliseconds)
   })
 })
 
@@ -66,7 +77,7 @@ describe('the topology', () => {
           arguments: {
             'x-queue-type': 'classic',
             'x-message-ttl': 25_000,
-            'x-max-length': 1_000,
+            'x-max-length': 100,
             'x-overflow': 'reject-publish',
             'x-dead-letter-exchange': 'runlet.dead-letters',
           },

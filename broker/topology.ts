@@ -1,7 +1,7 @@
 import type { Channel, Options } from 'amqplib'
 import { toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import type { BrokerSettings } from './config.ts'
+import { type BrokerSettings, runTtlMs } from './config.ts'
 
 /**
  * What Runlet declares on a broker. Everything is durable or exclusive: RabbitMQ 4.3 refuses the rest. All publishing goes through an exchange of our own
@@ -92,7 +92,7 @@ function runQueue(names: Names, language: string, settings: TopologySettings): Q
     exchange: names.work,
     arguments: {
       'x-queue-type': 'classic',
-      'x-message-ttl': settings.RUN_QUEUE_TTL_MS,
+      'x-message-ttl': runTtlMs(settings),
       'x-max-length': settings.RUN_QUEUE_MAX_LENGTH,
       'x-overflow': 'reject-publish',
       'x-dead-letter-exchange': names.deadLetterExchange,

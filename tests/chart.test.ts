@@ -133,6 +133,7 @@ describe('the chart', () => {
 
   it('checks against the defaults that the code has', () => {
     const { LIMITS, RUN_WAIT_MS } = ApiConfig.shape
+    expect(validation).toContain(`dig "memoryBytes" "maximum" ${LIMITS.parse(undefined).memoryBytes.maximum} `)
     expect(validation).toContain(`dig "wallTimeMs" "maximum" ${LIMITS.parse(undefined).wallTimeMs.maximum} `)
     expect(validation).toContain(`runWaitMs | default ${RUN_WAIT_MS.parse(undefined)} `)
   })

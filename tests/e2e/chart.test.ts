@@ -46,6 +46,7 @@ function environmentOf(manifests: Manifest[], component: 'api' | 'runner'): Reco
   return Object.fromEntries(env.map(({ name, value }) => [name, value]))
 }
 
+const memoryLimit = (memory: string) => ({ resources: { limits: { memory } } })
 const external = { enabled: false, url: 'amqp://user:secret@elsewhere' }
 
 describe('values that are wrong together', () => {
@@ -62,6 +63,8 @@ describe('values that are wrong together', () => {
     [/minReplicas is 11, above maxReplicas = 10/, { api: { autoscaling: { enabled: true, minReplicas: 11 } } }],
     [/Raise drainSeconds above it/, { limits: { wallTimeMs: { maximum: 300_000 } } }],
     [/gracePeriodSeconds = 60 is too short/, { api: { runWaitMs: 50_000 } }],
+    [/python\.resources\.limits\.memory = 400Mi ends its/, { languages: { python: memoryLimit('400Mi') } }],
+    [/may ask for 1073741824 bytes of memory/, { limits: { memoryBytes: { maximum: 1_073_741_824 } } }],
   ])('are refused: %s', async (sentence, values) => {
     await expect(render(values)).rejects.toThrow(sentence)
   })
@@ -122,6 +125,7 @@ describe('what is passed on', () => {
     const values = {
       records: { retentionSeconds: 86_400, totalBytes: 1_000_000_000 },
       limits: { memoryBytes: { maximum: 2_147_483_648 } },
+      languages: { python: memoryLimit('2.5Gi'), javascript: memoryLimit('3G') },
       queue: { prefix: 'team.', deliveryLimit: 0 },
       timings: true,
     }

@@ -11,7 +11,6 @@
   "LANGUAGES" (include "runlet.aliases" . | fromJson)
   "LIMITS" $values.limits
   "MAX_BODY_BYTES" $values.api.maxBodyBytes
-  "RUN_WAIT_MS" $values.api.runWaitMs
   "MAX_CHECK_WAIT_MS" $values.api.maxCheckWaitMs
   "RECORD_CACHE_BYTES" $values.api.recordCacheBytes
 ) }}
@@ -76,6 +75,7 @@
   "QUEUE_PREFIX" $values.queue.prefix
   "QUEUE_MAX_LENGTH" $values.queue.maxLength
   "RUN_QUEUE_MAX_LENGTH" $values.queue.runMaxLength
+  "RUN_WAIT_MS" $values.api.runWaitMs
   "RUN_QUEUE_TTL_MS" $values.queue.runTtlMs
   "DELIVERY_LIMIT" $values.queue.deliveryLimit
 ) }}

@@ -54,6 +54,13 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ .Values.rabbitmq.existingSecret | default (printf "%s-rabbitmq" (include "runlet.name" .)) }}
 {{- end -}}
 
+{{/* A quantity of memory, as Kubernetes writes it, in bytes. */}}
+{{- define "runlet.bytes" -}}
+{{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $number := regexFind "^[0-9.]+" . -}}
+{{ mulf (float64 $number) (get $units (trimPrefix $number .) | default 1) | int64 }}
+{{- end -}}
+
 {{/* What RabbitMQ lets our user touch: names with our prefix, in a form that needs no escape in JSON. */}}
 {{- define "runlet.queuePermissions" -}}
 ^{{ .Values.queue.prefix | default "runlet." | replace "." "[.]" }}
