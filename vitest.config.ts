@@ -33,6 +33,16 @@ export default defineConfig({
       {
         test: { name: 'attacks', include: ['tests/attacks/*.test.ts'], hookTimeout: 1_500_000, fileParallelism: false },
       },
+      {
+        test: {
+          name: 'faults',
+          include: ['tests/faults/**/*.test.ts'],
+          globalSetup: ['tests/faults/helpers/report.ts'],
+          testTimeout: 900_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 })
