@@ -51,6 +51,11 @@ export const METRICS = {
     help: 'Sandboxes that could not be started or were lost',
     labels: ['language', 'reason'],
   },
+  runlet_pool_wanted: {
+    kind: 'gauge',
+    help: 'Idle sandboxes that the pool fills up to, as demand asks for',
+    labels: ['language'],
+  },
   runlet_pool_held: {
     kind: 'gauge',
     help: '1 while sandboxes are not refilled because starting them fails',

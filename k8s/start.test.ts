@@ -122,7 +122,7 @@ describe('whenAttached', () => {
   it('gives an unschedulable pod the time that an autoscaler needs to see it', async () => {
     const pod: NonNullable<Script['pod']> = [[0, { unschedulable: '0/3 nodes' }]]
     const { outcome, elapsed } = await play({ pod })
-    expect(outcome).toMatchObject({ message: 'No node takes its pod: 0/3 nodes' })
+    expect(outcome).toMatchObject({ code: 'no_capacity', message: 'No node takes its pod: 0/3 nodes' })
     expect(elapsed).toBeGreaterThanOrEqual(15_000)
     const saved = await play({ pod: [...pod, [9000, { ...bound, running: true }]] })
     expect(saved.outcome).toBe(STREAM)
@@ -131,8 +131,14 @@ describe('whenAttached', () => {
   it('asks the events why there is no pod', async () => {
     const message = 'pods "x" is forbidden: exceeded quota'
     const { outcome, eventCalls } = await play({ events: { items: [{ reason: 'FailedCreate', message }] } })
-    expect(outcome).toMatchObject({ message: `Its pod was refused: ${message}` })
+    expect(outcome).toMatchObject({ code: 'no_capacity', message: `Its pod was refused: ${message}` })
     expect(eventCalls).toHaveLength(1)
+  })
+
+  it('tells a quota that is used up from a policy that will never allow it', async () => {
+    const message = 'violates PodSecurity "restricted:latest"'
+    const { outcome } = await play({ events: { items: [{ reason: 'FailedCreate', message }] } })
+    expect(outcome).toMatchObject({ code: 'sandbox_unavailable' })
   })
 
   it.each([

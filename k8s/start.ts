@@ -60,7 +60,10 @@ export function startFailure(
   if (facts.signal.aborted) return because('Starting the sandbox was given up')
   if (facts.deadline.aborted)
     return because(`The sandbox was not ready within ${facts.deadlineMs} ms (${stage(facts.pod)})`)
-  if (thrown instanceof KubeError) return because(`The sandbox could not be started: ${thrown.message}`)
+  if (thrown instanceof KubeError)
+    return new AppError(codeOf(thrown.message), `The sandbox could not be started: ${thrown.message}`, {
+      cause: thrown,
+    })
   return because('The sandbox could not be started')
 }
 
@@ -93,7 +96,7 @@ async function refuse({ pod, look, unschedulableGraceMs }: AttachWait, sinceCrea
     throw no(`It ended before it was ready: ${over.detail}`)
   }
   if (state.unschedulable && sinceCreatedMs >= unschedulableGraceMs)
-    throw no(`No node takes its pod: ${state.unschedulable}`)
+    throw new AppError('no_capacity', `No node takes its pod: ${state.unschedulable}`)
 }
 
 async function tryAttach({ connect, signal }: AttachWait, name: string): Promise<PodStream | undefined> {
@@ -106,6 +109,11 @@ async function tryAttach({ connect, signal }: AttachWait, name: string): Promise
     if (early) return undefined
     throw new AppError('sandbox_unavailable', `Its pod cannot be attached to: ${error.message}`, { cause: error })
   }
+}
+
+/** A quota that is used up is no fault of this sandbox: there is room again when another one has gone. The words are those of the quota admission plugin. */
+function codeOf(message = ''): 'no_capacity' | 'sandbox_unavailable' {
+  return message.includes('exceeded quota') ? 'no_capacity' : 'sandbox_unavailable'
 }
 
 interface EventList {
@@ -121,5 +129,6 @@ async function explainMissingPod({ http, namespace, job, signal }: AttachWait): 
     throw error
   })
   const refused = events?.items?.find((event) => event.reason === 'FailedCreate')
-  if (refused) throw new AppError('sandbox_unavailable', `Its pod was refused: ${refused.message ?? 'no reason given'}`)
+  if (refused)
+    throw new AppError(codeOf(refused.message), `Its pod was refused: ${refused.message ?? 'no reason given'}`)
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/time.ts'
+import { type Clock, NOT_NEEDED } from '../core/time.ts'
 
 /** One timer that only ever moves nearer: it rings once, at the earliest time that anybody asked for. */
 export class Alarm {
@@ -16,7 +16,7 @@ export class Alarm {
   ringWithin(milliseconds: number): void {
     const at = this.#clock.monotonic() + milliseconds
     if (this.#stopped || (this.#set && this.#set.at <= at)) return
-    this.#set?.cancel.abort()
+    this.#set?.cancel.abort(NOT_NEEDED)
     const cancel = new AbortController()
     this.#set = { at, cancel }
     this.#clock.sleep(milliseconds, cancel.signal).then(
@@ -31,6 +31,6 @@ export class Alarm {
   /** Never rings again. */
   stop(): void {
     this.#stopped = true
-    this.#set?.cancel.abort()
+    this.#set?.cancel.abort(NOT_NEEDED)
   }
 }

@@ -3,7 +3,7 @@ import type { Envelope, Result } from '../core/execution.ts'
 import type { AgentFrame, ResultFrame } from '../core/frames.ts'
 import { type Cause, statusOf } from '../core/outcome.ts'
 import type { Sandbox, SandboxEnd, Timings } from '../core/ports.ts'
-import type { Clock } from '../core/time.ts'
+import { type Clock, NOT_NEEDED } from '../core/time.ts'
 import { CollectedOutput } from './collected-output.ts'
 
 export interface ExecuteOptions {
@@ -39,9 +39,11 @@ export async function execute(
   const output = new CollectedOutput(limits.outputBytes)
   const { promise: ended, resolve: end } = Promise.withResolvers<End>()
   const sent = clock.monotonic()
+  const over = new AbortController()
   let firstFrame: number | undefined
   const finish = (how: End) => {
     output.close()
+    over.abort(NOT_NEEDED)
     end(how)
   }
 
@@ -50,8 +52,8 @@ export async function execute(
     const last = take(frame, id, output)
     if (last) finish(last)
   })
-  void sandbox.ended.then((reason) => finish(endOf(reason)))
-  const over = new AbortController()
+  // Not once it is over: every sandbox ends, and an error for nobody costs more than all the rest here.
+  void sandbox.ended.then((reason) => over.signal.aborted || finish(endOf(reason)))
   clock.sleep(limits.wallTimeMs + graceMs, over.signal).then(
     () => finish({ cause: 'deadline' }),
     () => {},
@@ -63,7 +65,6 @@ export async function execute(
     finish(lost(toError(thrown).message))
   }
   const last = await ended
-  over.abort()
   if ('trouble' in last) throw last.trouble
   const elapsed = clock.monotonic() - sent
   const result = resultOf(last, output, elapsed, limits.memoryBytes)

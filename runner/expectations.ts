@@ -1,5 +1,5 @@
 import { AppError } from '../core/errors.ts'
-import type { Clock } from '../core/time.ts'
+import { type Clock, NOT_NEEDED } from '../core/time.ts'
 
 /**
  * Starts that were asked for and not yet answered, so that a plan made meanwhile does not ask for them again. The rules:
@@ -42,7 +42,7 @@ export class StartExpectations {
       answer.then(discard, () => {})
       throw new AppError('sandbox_unavailable', `A sandbox was not ready within ${this.#deadlineMs} ms`)
     } finally {
-      answered.abort()
+      answered.abort(NOT_NEEDED)
       this.#pending.delete(stop)
     }
   }

@@ -3,7 +3,7 @@ import type { ExecutionRecord } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { Recorder, Sandbox } from '../core/ports.ts'
-import type { Clock } from '../core/time.ts'
+import { type Clock, NOT_NEEDED } from '../core/time.ts'
 
 export interface RecordDependencies {
   recorder: Recorder
@@ -19,11 +19,12 @@ export async function keepRecord(
   record: ExecutionRecord,
   sandbox: Sandbox | undefined,
   { recorder, clock, metrics, log, recordRetryMs }: RecordDependencies,
+  isHeld?: () => boolean,
 ): Promise<boolean> {
   const started = clock.monotonic()
   for (let attempt = 0; attempt <= recordRetryMs.length; attempt++) {
     try {
-      await recorder.record(record, sandbox)
+      await recorder.record(record, sandbox, isHeld)
       metrics.observe('runlet_record_seconds', {}, (clock.monotonic() - started) / 1000)
       return true
     } catch (thrown) {
@@ -56,7 +57,7 @@ export function markRunningAfter(
     () => {},
   )
   return () => {
-    over.abort()
+    over.abort(NOT_NEEDED)
     return marking
   }
 }

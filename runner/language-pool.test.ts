@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { AppError } from '../core/errors.ts'
 import { FakeClock, settled } from '../tests/fakes/clock.ts'
 import { MemoryLog } from '../tests/fakes/local.ts'
 import { MemoryMetrics } from '../tests/fakes/metrics.ts'
@@ -292,6 +293,112 @@ describe('a pool whose starts fail', () => {
     }
     expect(pool.capacity().held?.reason).toContain('the agent crashed')
     expect(provider.starts.length).toBeLessThan(6)
+  })
+})
+
+describe('a pool under load', () => {
+  /** Claims for so many seconds at this rate; each is over at once. */
+  async function work({ clock, claim }: ReturnType<typeof arrange>, perSecond: number, seconds: number) {
+    for (let count = 0; count < perSecond * seconds; count++) {
+      void claim('any').then((claimed) => claimed?.release())
+      await clock.advance(1_000 / perSecond)
+    }
+  }
+
+  /** Starts take this long. */
+  function starting({ provider, clock }: ReturnType<typeof arrange>, milliseconds: number) {
+    const start = provider.start.bind(provider)
+    provider.start = (language, signal) => {
+      const started = start(language, signal)
+      const made = provider.starts.at(-1)
+      void clock.sleep(milliseconds).then(() => made?.ready())
+      return started
+    }
+  }
+
+  it('keeps more ready when more come, and gives back when it is quiet', async () => {
+    const world = arrange({ warm: 1, max: 20 })
+    starting(world, 1_000)
+    world.provider.starts[0]?.ready()
+    await work(world, 4, 60)
+    const cold = (lines: string[]) => lines.filter((line) => line === 'any: cold').length
+    expect(cold(world.got.slice(-80))).toBe(0)
+    expect(world.metrics.get('runlet_pool_wanted', 'python')).toBe(7)
+    expect(living(world).idle).toBeGreaterThan(1)
+    const before = world.provider.starts.length
+    await world.clock.advance(600_000)
+    expect(living(world)).toEqual({ starting: 0, idle: 1, claimed: 0, ending: 0 })
+    expect(world.provider.starts.length).toBeLessThan(before + 10)
+  })
+
+  it('is not paced where a start costs nothing: as many at once as come', async () => {
+    const { pool, provider, clock, claim, got } = arrange({ warm: 2, max: 100 })
+    provider.auto = () => {}
+    for (const start of provider.starts) start.ready()
+    await settled()
+    for (let round = 0; round < 10; round++) {
+      for (let count = 0; count < 20; count++) void claim('any').then((claimed) => claimed?.release())
+      await settled()
+    }
+    expect(got).toHaveLength(200)
+    expect(clock.monotonic()).toBe(0)
+    await clock.advance(1)
+    expect(pool.capacity().idle).toBeGreaterThanOrEqual(2)
+  })
+})
+
+describe('a cluster without room', () => {
+  /** Refuses what goes beyond `room`, as a quota does. */
+  function limit(world: ReturnType<typeof arrange>, rooms: { room: number }) {
+    const { provider, pool } = world
+    const start = provider.start.bind(provider)
+    provider.start = (language, signal) => {
+      if (pool.capacity().idle + pool.capacity().claimed + pool.capacity().starting > rooms.room)
+        return Promise.reject(new AppError('no_capacity', 'exceeded quota'))
+      const started = start(language, signal)
+      provider.starts.at(-1)?.ready()
+      return started
+    }
+  }
+
+  it('is used as far as it goes: no pause for the pool, no storm, one line in the log', async () => {
+    const world = arrange({ warm: 2, max: 8 })
+    const { pool, provider, claim, got, clock, log, metrics } = world
+    limit(world, { room: 3 })
+    await world.ready()
+    const claims = await Promise.all([claim('a'), claim('b')])
+    void claim('c')
+    await clock.advance(100)
+    void claim('d', 'execution')
+    await clock.advance(30_000)
+    expect(pool.capacity()).toMatchObject({ claimed: 3, waiting: 1, held: undefined })
+    expect(metrics.get('runlet_sandbox_failures_total', 'python', 'no_room')).toBeLessThan(8)
+    expect(log.lines.filter((line) => line.startsWith('warn'))).toHaveLength(1)
+    await claims[0]?.release()
+    await clock.advance(30)
+    expect(got).toEqual(['a: warm', 'b: warm', 'c: cold', 'd: cold'])
+    expect(provider.starts.length).toBe(4)
+  })
+
+  it('is noticed when it grows again', async () => {
+    const world = arrange({ warm: 2, max: 8 })
+    const rooms = { room: 2 }
+    limit(world, rooms)
+    await world.ready()
+    for (const name of ['a', 'b', 'c', 'd']) void world.claim(name, 'execution')
+    await world.clock.advance(1_000)
+    rooms.room = 8
+    await world.clock.advance(60_000)
+    expect(world.got).toHaveLength(4)
+    expect(world.log.lines.at(-1)).toBe('info The cluster has room for more sandboxes again')
+  })
+
+  it('holds the pool when there is not even room for one', async () => {
+    const world = arrange({ warm: 0 })
+    limit(world, { room: 0 })
+    void world.claim('a', 'execution')
+    await world.clock.advance(5_000)
+    expect(world.pool.capacity().held?.reason).toBe('exceeded quota')
   })
 })
 

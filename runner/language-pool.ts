@@ -5,6 +5,8 @@ import type { Sandbox, SandboxEnd, SandboxProvider } from '../core/ports.ts'
 import type { Clock } from '../core/time.ts'
 import { Alarm } from './alarm.ts'
 import type { Capacity, Claim, PoolSize } from './claim.ts'
+import { Crowd } from './crowd.ts'
+import { NO_DEMAND, type Target, targetOf, withClaim, withStart } from './demand.ts'
 import { StartExpectations } from './expectations.ts'
 import { Places } from './places.ts'
 import { type Actions, planPool } from './plan.ts'
@@ -28,6 +30,7 @@ export class LanguagePool {
   readonly #options: PoolOptions
   readonly #log: Log
   readonly #health: StartHealth
+  readonly #crowd: Crowd
   readonly #starts: StartExpectations
   /** The starts in flight; none of them rejects. */
   readonly #starting = new Set<Promise<void>>()
@@ -36,6 +39,8 @@ export class LanguagePool {
   readonly #alarm: Alarm
   readonly #size: PoolSize
   #claimedAt = Number.NEGATIVE_INFINITY
+  #demand = NO_DEMAND
+  #refillDelayMs: number
   #version: string | undefined
   #draining = false
 
@@ -47,7 +52,9 @@ export class LanguagePool {
     this.#size = size
     this.#options = options
     this.#log = log
+    this.#refillDelayMs = settings.refillDelayMs
     this.#health = new StartHealth({ language, metrics, log, notify })
+    this.#crowd = new Crowd({ language, metrics, log })
     this.#starts = new StartExpectations({ clock, deadlineMs: startDeadlineMs })
     this.#places = new Places({ language, metrics, log, clock, destroyDeadlineMs, onGone: () => this.#planSoon() })
     this.#line = new WaitingLine(clock)
@@ -61,9 +68,10 @@ export class LanguagePool {
    */
   claim(options: WaitOptions): Promise<Claim> {
     if (this.#draining) return Promise.reject(new AppError('shutting_down'))
+    this.#demand = withClaim(this.#demand, this.#options.clock.monotonic())
     const claim = this.#take('warm')
     if (claim) {
-      this.#alarm.ringWithin(this.#options.settings.refillDelayMs)
+      this.#alarm.ringWithin(this.#refillDelayMs)
       return Promise.resolve(claim)
     }
     const refusal = options.priority === 'run' ? this.refusal() : undefined
@@ -107,19 +115,21 @@ export class LanguagePool {
     if (this.#draining) return
     const now = this.#options.clock.monotonic()
     const { claimed, ending } = this.#places.counts
-    const actions = planPool(
-      {
-        idle: this.#places.idle.map((place) => ({ name: place.sandbox.name, since: place.readyAt })),
-        claimed,
-        ending,
-        claimedAt: this.#claimedAt,
-        failures: this.#health.failures,
-      },
-      { ...this.#options.settings, ...this.#size },
-      { starts: this.#starts.count, waiters: this.#line.length },
-      now,
-    )
-    this.#carryOut(actions, now)
+    const observed = {
+      idle: this.#places.idle.map((place) => ({ name: place.sandbox.name, since: place.readyAt })),
+      ...{ claimed, ending, claimedAt: this.#claimedAt },
+      ...{ failures: this.#health.failures, crowding: this.#crowd.crowding },
+    }
+    const { max, warm: least } = this.#size
+    const wanted = { ...this.#options.settings, ...this.#target(now), max, least }
+    this.#carryOut(planPool(observed, wanted, { starts: this.#starts.count, waiters: this.#line.length }, now), now)
+  }
+
+  #target(now: number): Target {
+    const target = targetOf(this.#demand, { ...this.#options.settings, ...this.#size }, now)
+    this.#refillDelayMs = target.refillDelayMs
+    this.#options.metrics.set('runlet_pool_wanted', { language: this.#language }, target.warm)
+    return target
   }
 
   #carryOut({ start, retire, held, forgive, again }: Actions, now: number): void {
@@ -136,7 +146,7 @@ export class LanguagePool {
   /** A refill may wait until the execution that caused it is over; a claim that waits may not. */
   #planSoon(): void {
     if (this.#line.length > 0) this.#plan()
-    else this.#alarm.ringWithin(this.#options.settings.refillDelayMs)
+    else this.#alarm.ringWithin(this.#refillDelayMs)
   }
 
   #start(): void {
@@ -145,7 +155,7 @@ export class LanguagePool {
   }
 
   async #tryStart(): Promise<void> {
-    const { clock, provider } = this.#options
+    const { provider } = this.#options
     const place = this.#places.open()
     try {
       const sandbox = await this.#starts.expect(
@@ -155,16 +165,27 @@ export class LanguagePool {
       this.#welcome(place, sandbox)
     } catch (thrown) {
       place.enterGone()
-      if (!this.#draining) this.#health.fail(place.startedAt, toError(thrown).message, clock.monotonic())
+      if (!this.#draining) this.#failed(place.startedAt, toError(thrown))
     }
     this.#planSoon()
+  }
+
+  /** No room beside others is no failure. No room for even one is: then nothing can run. */
+  #failed(startedAt: number, error: Error): void {
+    const now = this.#options.clock.monotonic()
+    const { living } = this.#places
+    const noRoom = error instanceof AppError && error.code === 'no_capacity'
+    if (noRoom && living > 0) this.#crowd.refuse(startedAt, living, error.message, now)
+    else this.#health.fail(startedAt, error.message, now)
   }
 
   #welcome(place: PooledSandbox, sandbox: Sandbox): void {
     this.#places.welcome(place, sandbox)
     this.#version = sandbox.version
-    const seconds = (place.readyAt - place.startedAt) / 1000
-    this.#options.metrics.observe('runlet_sandbox_start_seconds', { language: this.#language }, seconds)
+    this.#crowd.grow(this.#places.living)
+    const tookMs = place.readyAt - place.startedAt
+    this.#demand = withStart(this.#demand, tookMs)
+    this.#options.metrics.observe('runlet_sandbox_start_seconds', { language: this.#language }, tookMs / 1000)
     void sandbox.ended.then((end) => this.#onEnded(place, end))
     if (this.#draining) void this.#places.end(place)
     else if (this.#line.length > 0) this.#serve()
@@ -189,16 +210,13 @@ export class LanguagePool {
   #onEnded(place: PooledSandbox, end: SandboxEnd): void {
     const { state, readyAt, startedAt } = place
     if (state !== 'idle' && (state !== 'claimed' || end.reason !== 'lost')) return
-    this.#lose(place, end)
+    const { sandbox } = place
+    this.#log.warn({ sandbox: sandbox.name, state, ...end }, 'A sandbox was lost')
+    this.#options.metrics.add('runlet_sandbox_failures_total', { language: this.#language, reason: `lost_${state}` })
     const now = this.#options.clock.monotonic()
     const young = state === 'idle' && now - readyAt < this.#options.settings.provenMs
     if (young) this.#health.fail(startedAt, `A sandbox ended as soon as it was ready: ${describe(end)}`, now)
     void this.#places.end(place)
-  }
-
-  #lose({ sandbox, state }: PooledSandbox, end: SandboxEnd): void {
-    this.#log.warn({ sandbox: sandbox.name, state, ...end }, 'A sandbox was lost')
-    this.#options.metrics.add('runlet_sandbox_failures_total', { language: this.#language, reason: `lost_${state}` })
   }
 }
 

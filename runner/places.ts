@@ -2,7 +2,7 @@ import { toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { Sandbox } from '../core/ports.ts'
-import type { Clock } from '../core/time.ts'
+import { type Clock, NOT_NEEDED } from '../core/time.ts'
 import { LIVING_STATES, type PlaceState, PooledSandbox } from './sandbox.ts'
 
 export interface PlacesOptions {
@@ -35,6 +35,12 @@ export class Places {
 
   get counts(): Readonly<Counts> {
     return this.#counts
+  }
+
+  /** All that are not gone. */
+  get living(): number {
+    const { starting, idle, claimed, ending } = this.#counts
+    return starting + idle + claimed + ending
   }
 
   get idle(): readonly PooledSandbox[] {
@@ -86,13 +92,13 @@ export class Places {
     } catch (thrown) {
       log.error({ sandbox: sandbox.name, error: toError(thrown) }, 'A sandbox could not be destroyed')
     } finally {
-      done.abort()
+      done.abort(NOT_NEEDED)
     }
   }
 
   #begin(place: PooledSandbox): Promise<void> {
+    if (place.state === 'idle') this.#idle = this.#idle.filter((other) => other !== place)
     place.enterEnding()
-    this.#idle = this.#idle.filter((other) => other !== place)
     this.#claimed.delete(place)
     const end = this.destroy(place.sandbox).then(() => {
       this.#ends.delete(place)

@@ -6,6 +6,8 @@ const NOW = 1_000_000
 
 const WANTED: Wanted = {
   warm: 3,
+  least: 3,
+  keep: 3,
   max: 10,
   refillAtOnce: 2,
   quietMs: 250,
@@ -16,9 +18,15 @@ const WANTED: Wanted = {
   provenMs: 5_000,
 }
 
-const QUIET: Observed = { idle: [], claimed: 0, ending: 0, claimedAt: -1, failures: { count: 0, at: 0, reason: '' } }
+const QUIET: Observed = {
+  ...{ idle: [], claimed: 0, ending: 0, claimedAt: -1 },
+  failures: { count: 0, at: 0, reason: '' },
+  crowding: undefined,
+}
 
 const failed = (count: number, ago: number) => ({ count, at: NOW - ago, reason: 'no nodes' })
+
+const crowded = (count: number, ago: number, living: number) => ({ count, at: NOW - ago, living })
 
 /** Idle sandboxes by their age in milliseconds, the oldest first; called a, b, c... */
 const idle = (...ages: number[]) => ages.map((age, index) => ({ name: 'abcdefghij'.charAt(index), since: NOW - age }))
@@ -232,13 +240,71 @@ const ROWS: Row[] = [
     observed: { failures: failed(3, 4_000), idle: idle(50_000) },
     expected: { forgive: false, start: 1 },
   },
+
+  {
+    rule: 'keeps more than it fills up to, and looks again whether it still should',
+    wanted: { warm: 1, keep: 3, least: 1 },
+    observed: { idle: idle(30, 20, 10) },
+    expected: { start: 0, retire: [], again: NOW + 5_000 },
+  },
+  {
+    rule: 'does not fill up to what it keeps',
+    wanted: { warm: 1, keep: 3, least: 1 },
+    observed: { idle: idle(30) },
+    expected: { start: 0, retire: [] },
+  },
+  {
+    rule: 'retires what is beyond that',
+    wanted: { warm: 1, keep: 2, least: 1 },
+    observed: { idle: idle(30, 20, 10) },
+    expected: { retire: ['a'] },
+  },
+
+  {
+    rule: 'stays as large as it is when the cluster has no room for more',
+    observed: { idle: idle(30), claimed: 3, crowding: crowded(1, 10, 4) },
+    pending: { waiters: 2 },
+    expected: { start: 0, held: undefined, again: NOW + 990 },
+  },
+  {
+    rule: 'replaces in a full cluster what has gone',
+    observed: { claimed: 2, crowding: crowded(5, 10, 4) },
+    pending: { waiters: 3 },
+    expected: { start: 2 },
+  },
+  {
+    rule: 'tries one more after a pause',
+    observed: { claimed: 4, crowding: crowded(1, 1_000, 4) },
+    pending: { waiters: 3 },
+    expected: { start: 1 },
+  },
+  {
+    rule: 'tries no second one beside it',
+    observed: { claimed: 4, crowding: crowded(1, 1_000, 4) },
+    pending: { waiters: 3, starts: 1 },
+    expected: { start: 0 },
+  },
+  {
+    rule: 'waits longer each time',
+    observed: { claimed: 4, crowding: crowded(4, 7_999, 4) },
+    pending: { waiters: 3 },
+    expected: { start: 0, again: NOW + 1 },
+  },
+  {
+    rule: 'needs no alarm for a full cluster when it wants nothing more of it',
+    wanted: { warm: 0 },
+    observed: { claimed: 4, crowding: crowded(1, 10, 4) },
+    expected: { start: 0, again: undefined },
+  },
 ]
 
 describe('planPool', () => {
   it.each(ROWS)('$rule', ({ observed, wanted, pending, expected }) => {
+    const size = { ...WANTED, ...wanted }
+    const least = wanted?.least ?? size.warm
     const actions = planPool(
       { ...QUIET, ...observed },
-      { ...WANTED, ...wanted },
+      { ...size, least, keep: wanted?.keep ?? size.warm },
       { starts: 0, waiters: 0, ...pending },
       NOW,
     )
@@ -251,10 +317,19 @@ describe('planPool', () => {
     ending: fc.nat(12),
     claimedAt: fc.nat(NOW),
     failures: fc.record({ count: fc.nat(20), at: fc.nat(NOW), reason: fc.constant('no nodes') }),
+    crowding: fc.option(fc.record({ count: fc.integer({ min: 1, max: 20 }), at: fc.nat(NOW), living: fc.nat(12) }), {
+      nil: undefined,
+    }),
   })
   const anyWanted = fc
-    .record({ warm: fc.nat(12), max: fc.nat(12), refillAtOnce: fc.nat(5) })
-    .map((size) => ({ ...WANTED, ...size }))
+    .record({ least: fc.nat(4), more: fc.nat(8), kept: fc.nat(4), max: fc.nat(12), refillAtOnce: fc.nat(5) })
+    .map(({ least, more, kept, ...size }) => ({
+      ...WANTED,
+      ...size,
+      least,
+      warm: least + more,
+      keep: least + more + kept,
+    }))
   const anyPending = fc.record({ starts: fc.nat(12), waiters: fc.nat(12) })
 
   it('never starts more than there is room for, and never less than nothing', () => {
@@ -264,6 +339,8 @@ describe('planPool', () => {
         const living = observed.idle.length + observed.claimed + observed.ending + pending.starts
         expect(start).toBeGreaterThanOrEqual(0)
         expect(start === 0 || living + start <= wanted.max).toBe(true)
+        const { crowding } = observed
+        expect(start === 0 || !crowding || living + start <= crowding.living + 1).toBe(true)
       }),
     )
   })

@@ -4,9 +4,11 @@
  * 1. Never more than `max` sandboxes live at a time, whatever their state: one that ends still holds its memory.
  * 2. After `holdAfter` failed starts in a row the pool is held: nothing is started until a pause is over that doubles with each further failure, then one at a time.
  * 3. Each waiter gets a start, if none is on its way for it already.
- * 4. `warm` sandboxes are kept idle besides. While executions wait, run or came a moment ago, no more than `refillAtOnce` starts are in flight for that.
- * 5. More idle sandboxes than `warm` are retired, the oldest first.
+ * 4. `warm` sandboxes are kept idle besides (runner/demand.ts says how many). While executions wait, run or came a moment ago, no more than `refillAtOnce` starts are
+ *    in flight for that.
+ * 5. More idle sandboxes than `keep` are retired, the oldest first.
  * 6. A sandbox idle for `maxIdleMs` is replaced, so that images and nodes roll: one at a time, the new one first where there is room.
+ * 7. Where the cluster had no room for one more (a quota, full nodes), no more than lived then are started. One more is tried after a pause that doubles.
  *
  * All times are monotonic milliseconds.
  */
@@ -18,6 +20,17 @@ export interface Observed {
   /** When a sandbox was last claimed. */
   claimedAt: number
   failures: Failures
+  crowding: Crowding | undefined
+}
+
+/** The cluster had no room for one more sandbox. */
+export interface Crowding {
+  /** How often in a row. */
+  count: number
+  /** When it last said so. */
+  at: number
+  /** How many lived then, besides the one that was refused. */
+  living: number
 }
 
 /** Starts that failed since a sandbox last proved that starting works. */
@@ -30,6 +43,10 @@ export interface Failures {
 
 export interface Wanted {
   warm: number
+  /** What `warm` is without any demand. */
+  least: number
+  /** At least `warm`: so many idle ones are left alone. */
+  keep: number
   max: number
   refillAtOnce: number
   /** How long after the last claim the pool still counts as busy. */
@@ -68,14 +85,19 @@ export interface Actions {
 
 export const NO_FAILURES: Failures = { count: 0, at: 0, reason: '' }
 
+/** How often a pool that keeps more than it wants looks whether it still should. */
+const GIVE_BACK_MS = 5_000
+
 /** Decides; see the rules above. Pure. */
 export function planPool(observed: Observed, wanted: Wanted, pending: Pending, now: number): Actions {
   const forgive = isProven(observed, wanted, now)
   const held = forgive ? undefined : holdOf(observed.failures, wanted)
+  const ceiling = ceilingOf(observed.crowding, wanted, now)
   const warm = Math.min(wanted.warm, wanted.max)
+  const keep = Math.min(Math.max(wanted.keep, warm), wanted.max)
   const living = observed.idle.length + observed.claimed + observed.ending + pending.starts
-  const room = Math.max(0, wanted.max - living)
-  const surplus = pending.waiters > 0 ? 0 : Math.max(0, observed.idle.length - warm)
+  const room = Math.max(0, Math.min(wanted.max, ceiling) - living)
+  const surplus = pending.waiters > 0 ? 0 : Math.max(0, observed.idle.length - keep)
   const rest = observed.idle.slice(surplus)
   const spare = Math.max(0, pending.starts - pending.waiters)
   const short = Math.max(0, warm - rest.length - spare)
@@ -101,6 +123,8 @@ export function planPool(observed: Observed, wanted: Wanted, pending: Pending, n
       observed.failures.count > 0 ? provenAt(observed, wanted) : undefined,
       busy ? busyUntil : undefined,
       rest[0] && rest[0].since + wanted.maxIdleMs,
+      rest.length > Math.min(wanted.least, wanted.max) ? now + GIVE_BACK_MS : undefined,
+      observed.crowding && (short > 0 || pending.waiters > 0) ? retryAt(observed.crowding, wanted) : undefined,
     ]),
   }
 }
@@ -110,6 +134,16 @@ export function holdOf(failures: Failures, wanted: Wanted): Hold | undefined {
   if (failures.count < wanted.holdAfter) return undefined
   const pause = Math.min(wanted.holdCapMs, wanted.holdBaseMs * 2 ** (failures.count - wanted.holdAfter))
   return { reason: failures.reason, until: failures.at + pause }
+}
+
+/** How many may live; one more than that when it is time to try again. */
+function ceilingOf(crowding: Crowding | undefined, wanted: Wanted, now: number): number {
+  if (!crowding) return Infinity
+  return now >= retryAt(crowding, wanted) ? crowding.living + 1 : crowding.living
+}
+
+function retryAt({ count, at }: Crowding, { holdBaseMs, holdCapMs }: Wanted): number {
+  return at + Math.min(holdCapMs, holdBaseMs * 2 ** (count - 1))
 }
 
 /** A held pool tries one start at a time, and none during its pause. */

@@ -1,5 +1,5 @@
 import { AppError } from '../core/errors.ts'
-import type { Clock } from '../core/time.ts'
+import { type Clock, NOT_NEEDED } from '../core/time.ts'
 
 /** `run`: somebody waits for the answer. `execution`: scheduled, it has time. Runs always go first. */
 export type Priority = 'run' | 'execution'
@@ -40,7 +40,7 @@ export class WaitingLine<T> {
     const line = this.#lines[priority]
     const leave = () => {
       line.delete(waiter)
-      left.abort()
+      left.abort(NOT_NEEDED)
     }
     const waiter: Waiter<T> = {
       resolve: (value) => {
