@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { AppError } from '../core/errors.ts'
 import { requireApiKey } from './auth.ts'
+import { CallerGuard } from './caller-limits.ts'
 import type { ApiDeps, ApiEnv } from './deps.ts'
 import { observe } from './observe.ts'
 import { registerOpenApi } from './openapi.ts'
@@ -12,6 +13,8 @@ import { registerHealth } from './routes/health.ts'
 import { registerLanguages } from './routes/languages.ts'
 import { registerRun } from './routes/run.ts'
 import { registerSchedule } from './routes/schedule.ts'
+
+const NO_LIMITS = { requests: 0, windowSeconds: 1, runs: 0, outstanding: 0 }
 
 export type ApiApp = OpenAPIHono<ApiEnv>
 
@@ -31,10 +34,11 @@ export function createApp(deps: ApiDeps): { app: ApiApp } {
   app.notFound((c) => sendProblem(c, new AppError('not_found'), deps.log))
   app.use(observe(deps))
   const apiKeys = deps.settings.apiKeys ?? []
-  if (apiKeys.length > 0) app.use('/api/*', requireApiKey(apiKeys))
+  const guard = new CallerGuard(deps.settings.callerLimits ?? NO_LIMITS, deps.clock)
+  if (apiKeys.length > 0) app.use('/api/*', requireApiKey(apiKeys), guard.countRequest)
   const body = createRequestSchema(deps)
-  registerRun(app, deps, body)
-  registerSchedule(app, deps, body)
+  registerRun(app, deps, body, guard)
+  registerSchedule(app, deps, body, guard)
   registerCheck(app, deps)
   registerLanguages(app, deps)
   registerHealth(app, deps)

@@ -51,13 +51,35 @@ export const ApiConfig = z.object({
   TIMINGS: flag().prefault('false'),
   /** SHA-256 (hex) of the keys that open /api/*, with commas between them; not set: no key is needed. */
   API_KEY_HASHES: KeyHashes.default([]),
+  /** Requests that each key may make in the window, on each replica; 0 in this and the next ones: no limit. Without keys nothing is limited. */
+  CALLER_REQUESTS: integer(0).default(6_000),
+  CALLER_WINDOW_SECONDS: integer(1, 86_400).default(60),
+  /** Runs that each key may have at a time, on each replica. */
+  CALLER_RUNS: integer(0).default(32),
+  /** Scheduled executions of each key that may wait or run, on all replicas together; a tenth of what a queue holds. */
+  CALLER_OUTSTANDING: integer(0).default(10_000),
 })
 export type ApiConfig = z.infer<typeof ApiConfig>
 
-type SettingsConfig = Pick<
-  ApiConfig,
-  'MAX_BODY_BYTES' | 'RUN_WAIT_MS' | 'MAX_CHECK_WAIT_MS' | 'RETENTION_SECONDS' | 'TIMINGS' | 'API_KEY_HASHES'
->
+/** What means the same on Kubernetes and embedded: the second has it under the same names, with the same defaults. */
+const {
+  MAX_BODY_BYTES,
+  RUN_WAIT_MS,
+  MAX_CHECK_WAIT_MS,
+  RETENTION_SECONDS,
+  TIMINGS,
+  API_KEY_HASHES,
+  CALLER_REQUESTS,
+  CALLER_WINDOW_SECONDS,
+  CALLER_RUNS,
+  CALLER_OUTSTANDING,
+} = ApiConfig.shape
+
+export const SettingsConfig = z.object({
+  ...{ MAX_BODY_BYTES, RUN_WAIT_MS, MAX_CHECK_WAIT_MS, RETENTION_SECONDS, TIMINGS, API_KEY_HASHES },
+  ...{ CALLER_REQUESTS, CALLER_WINDOW_SECONDS, CALLER_RUNS, CALLER_OUTSTANDING },
+})
+type SettingsConfig = z.infer<typeof SettingsConfig>
 
 /** What the app needs of the environment, the same on Kubernetes and embedded. */
 export function apiSettings(config: SettingsConfig): ApiSettings {
@@ -68,5 +90,11 @@ export function apiSettings(config: SettingsConfig): ApiSettings {
     retentionSeconds: config.RETENTION_SECONDS,
     timings: config.TIMINGS,
     apiKeys: config.API_KEY_HASHES,
+    callerLimits: {
+      requests: config.CALLER_REQUESTS,
+      windowSeconds: config.CALLER_WINDOW_SECONDS,
+      runs: config.CALLER_RUNS,
+      outstanding: config.CALLER_OUTSTANDING,
+    },
   }
 }

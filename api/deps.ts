@@ -21,6 +21,19 @@ export interface ApiSettings {
   timings: boolean
   /** SHA-256 (hex) of every key that opens /api/*; empty or missing: no key is needed. */
   apiKeys?: readonly string[] | undefined
+  /** What each key may do; missing: all it likes. */
+  callerLimits?: CallerLimits | undefined
+}
+
+/** What one caller, that is one API key, may do; 0: no limit. */
+export interface CallerLimits {
+  /** Requests in the window, on each replica. */
+  requests: number
+  windowSeconds: number
+  /** Runs at a time, on each replica. */
+  runs: number
+  /** Scheduled executions that have not ended, on all replicas together. */
+  outstanding: number
 }
 
 export const DEFAULT_SETTINGS: ApiSettings = {
@@ -54,7 +67,7 @@ export interface ApiDeps {
   metricsText?: MetricsText | undefined
 }
 
-/** What the middleware leaves for handlers. `startedAt`: clock.monotonic() when the request came. */
+/** What the middleware leaves for handlers. `startedAt`: clock.monotonic() when the request came; `caller`: whose key it showed (auth.ts), where keys are needed. */
 export interface ApiEnv {
-  Variables: { startedAt: number }
+  Variables: { startedAt: number; caller?: string }
 }

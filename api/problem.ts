@@ -9,7 +9,11 @@ const MAX_FAULTS = 50
 const MAX_FIELD_LENGTH = 120
 
 /** Seconds to wait before trying again. What is about our own processes passes soon; a full queue has to be worked off first. */
-const RETRY_AFTER_SECONDS: { [Code in ErrorCode]?: number } = { queue_full: 5, queue_unavailable: 2 }
+const RETRY_AFTER_SECONDS: { [Code in ErrorCode]?: number } = {
+  queue_full: 5,
+  queue_unavailable: 2,
+  too_many_outstanding: 5,
+}
 const RETRY_AFTER_DEFAULT_SECONDS = 1
 
 /** RFC 9457. */
@@ -31,6 +35,11 @@ const PROBLEM_CONTENT = { 'application/problem+json': { schema: Problem } }
 
 const HEADERS: { [Status in string]?: z.ZodObject } = {
   401: z.object({ 'WWW-Authenticate': z.string() }),
+  429: z.object({
+    'Retry-After': z.string().meta({ description: 'Seconds' }),
+    'RateLimit-Policy': z.string().optional().meta({ description: 'What this key may do' }),
+    RateLimit: z.string().optional().meta({ description: 'What is left of it' }),
+  }),
   503: z.object({ 'Retry-After': z.string().meta({ description: 'Seconds' }) }),
 }
 
@@ -72,9 +81,13 @@ export function sendProblem(c: Context, error: AppError, log: Log): Response {
   const isExplained = error.code !== 'internal' && error.cause === undefined
   log[level]({ code: error.code, method: c.req.method, ...(!isExplained && { error }) }, 'Request refused')
   if (http === 503 || retry === 'later') {
-    c.header('Retry-After', String(RETRY_AFTER_SECONDS[error.code] ?? RETRY_AFTER_DEFAULT_SECONDS))
+    c.header('Retry-After', String(retryAfterSeconds(error)))
   }
   return c.body(JSON.stringify(toProblem(error)), http, { 'Content-Type': 'application/problem+json' })
+}
+
+function retryAfterSeconds({ code, retryAfterSeconds: known }: AppError): number {
+  return Math.max(1, known ?? RETRY_AFTER_SECONDS[code] ?? RETRY_AFTER_DEFAULT_SECONDS)
 }
 
 /** Whatever a handler threw, as an error of ours; the framework's own exceptions by their status. */

@@ -8,6 +8,7 @@ import { type Broker, connectBroker, type Restart } from './connection.ts'
 import { replyAddress, wasDelivered } from './messages.ts'
 import { ReplySender } from './reply-sender.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
+import { Tickets } from './tickets.ts'
 import { assertTopology, describeTopology, type Names, namesOf } from './topology.ts'
 
 /** Recording an end is one write, so few at a time empty the queue quickly and leave the API server alone. */
@@ -36,6 +37,10 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
   readonly #options: ConsumerOptions
   readonly #names: Names
   readonly #replies: ReplySender
+  readonly #tickets: Tickets
+  readonly #onDone = ({ caller }: Envelope) => {
+    if (caller !== undefined) this.#tickets.release(caller)
+  }
   readonly #subscriptions = new Map<string, Subscription>()
   readonly #languages = new Set<string>()
   readonly #brokers = new AsyncDisposableStack()
@@ -46,6 +51,7 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
     this.#options = options
     this.#names = namesOf(options.settings.QUEUE_PREFIX)
     this.#replies = new ReplySender(this.#names.work, options.log)
+    this.#tickets = new Tickets(this.#names, options.log)
   }
 
   /** For readiness. */
@@ -81,7 +87,7 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
   async consume(language: string, capacity: number, handler: DeliveryHandler): Promise<void> {
     const toDelivery = (envelope: Envelope, message: ConsumeMessage) =>
       this.#toDelivery(envelope, message, wasDelivered(message.fields.redelivered, message.properties))
-    const shared = { language, invalid: 'dead-letter', toDelivery } as const
+    const shared = { language, invalid: 'dead-letter', toDelivery, onDone: this.#onDone } as const
     const kinds = [
       { ...shared, queue: this.#names.executions(language), requeueDelayMs: REQUEUE_DELAY_MS },
       { ...shared, queue: this.#names.runs(language), requeueDelayMs: RUN_REQUEUE_DELAY_MS },
@@ -96,6 +102,7 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
       requeueDelayMs: REQUEUE_DELAY_MS,
       invalid: 'ack',
       toDelivery: (envelope: Envelope, message: ConsumeMessage) => this.#toDelivery(envelope, message, true),
+      onDone: this.#onDone,
     } as const
     await this.#subscribe([deadLetters], [], DEAD_LETTER_CAPACITY, handler)
   }
@@ -143,6 +150,7 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
     if (!(await this.#replies.ready(REPLIES_WAIT_MS))) throw new Error('The connection for replies is not there yet')
     // Before anything else is awaited: who subscribes from now on opens on this connection, the others are opened here.
     this.#session = { model, restart }
+    this.#tickets.open(model)
     const subscriptions = [...this.#subscriptions.values()]
     await this.#declare(model, this.#languages)
     await Promise.all(subscriptions.map((subscription) => subscription.open(model, restart)))
@@ -155,6 +163,7 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
 
   #tearDown(): void {
     this.#session = undefined
+    this.#tickets.lost()
     for (const subscription of this.#subscriptions.values()) subscription.lost()
   }
 

@@ -11,6 +11,7 @@ import { type Broker, connectBroker, type Restart } from './connection.ts'
 import { Current } from './current.ts'
 import { decodeReply, encode, runProperties, scheduleProperties } from './messages.ts'
 import { PendingRuns, type RunAnswer } from './pending-runs.ts'
+import { Tickets } from './tickets.ts'
 import { assertTopology, describeTopology, type Names, namesOf } from './topology.ts'
 
 /** How long a broker that is away or silent is waited for: a caller must have its 503 within 2 s. */
@@ -42,6 +43,7 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   readonly #options: PublisherOptions
   readonly #names: Names
   readonly #pending = new PendingRuns()
+  readonly #tickets: Tickets
   readonly #declaring = new Set<string>()
   readonly #disposing = new AbortController()
   #broker: Broker | undefined
@@ -50,6 +52,7 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   constructor(options: PublisherOptions) {
     this.#options = options
     this.#names = namesOf(options.settings.QUEUE_PREFIX)
+    this.#tickets = new Tickets(this.#names, options.log)
   }
 
   /** For readiness. */
@@ -72,10 +75,26 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   /**
    * Hands over an execution that must not be lost. A publish whose connection broke before its confirm is repeated once with the same id and a mark, so
    * that the consumer looks for a record first. An error does not prove that the execution will not run: the broker may have it without us knowing.
-   * @throws AppError queue_full; queue_unavailable, within 2 s
+   * @throws AppError queue_full; too_many_outstanding; queue_unavailable, within 2 s
    */
-  async schedule(envelope: Envelope): Promise<void> {
+  async schedule(envelope: Envelope, maxOutstanding?: number): Promise<void> {
+    const { caller } = envelope
     const deadline = performance.now() + PATIENCE_MS
+    if (caller === undefined || maxOutstanding === undefined) return await this.#schedule(envelope, deadline)
+    const { scheduled } = await this.#connectedSession(deadline)
+    await this.#tickets.reserve(caller, maxOutstanding)
+    // On the same channel and before the execution: it is there when a runner takes it away. Nobody waits for its confirm.
+    const ticket = { messageId: `${envelope.id}.ticket`, persistent: true }
+    void scheduled.publish(this.#tickets.queueOf(caller), Buffer.alloc(0), ticket)
+    try {
+      await this.#schedule(envelope, deadline)
+    } catch (thrown: unknown) {
+      this.#tickets.release(caller)
+      throw thrown
+    }
+  }
+
+  async #schedule(envelope: Envelope, deadline: number): Promise<void> {
     const content = encode(envelope)
     const queue = this.#names.executions(envelope.program.language)
     let repeated = false
@@ -140,6 +159,7 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
       },
       { noAck: true },
     )
+    this.#tickets.open(model)
     this.#session.set({
       model,
       scheduled: new ConfirmedChannel(scheduled, this.#names.work, PATIENCE_MS),
@@ -150,6 +170,7 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
 
   #tearDown(): void {
     this.#session.clear()
+    this.#tickets.lost()
     this.#pending.failAll('queue_unavailable', 'The connection to the queue broke; the execution may still be recorded')
   }
 

@@ -21,6 +21,8 @@ export interface SubscriptionOptions {
   /** What becomes of a message that is no envelope. */
   invalid: Verdict
   toDelivery: (envelope: Envelope, message: ConsumeMessage) => Delivery
+  /** Told of executions that are done with and will not come again. */
+  onDone?: (envelope: Envelope) => void
   log: Log
 }
 
@@ -32,6 +34,8 @@ interface OpenChannel {
 /** An execution under way here. `tag` is the consumer whose slot it holds, undefined when it holds none any more. */
 interface Running {
   verdict: Promise<Verdict>
+  /** Missing for what is no execution. */
+  envelope?: Envelope
   tag: string | undefined
 }
 
@@ -144,11 +148,12 @@ export class Subscription {
     const { log, queue, requeueDelayMs } = this.#options
     if (this.#stopping.signal.aborted) return giveBack(channel, message)
     this.#slots.begin(tag)
-    const running = this.#run(message, tag)
+    const running = this.#run(channel, message, tag)
     const verdict = await running.verdict
     if (verdict === 'requeue') await systemClock.sleep(requeueDelayMs, this.#stopping.signal).catch(() => undefined)
     if (!settle(channel, message, verdict))
       log.debug({ queue, id: message.properties.messageId, verdict }, 'The channel of a delivery is gone')
+    else if (verdict === 'ack' && running.envelope !== undefined) this.#options.onDone?.(running.envelope)
     this.#release(running, tag)
   }
 
@@ -160,7 +165,7 @@ export class Subscription {
     this.#fill()
   }
 
-  #run(message: ConsumeMessage, tag: string): Running {
+  #run(channel: Channel, message: ConsumeMessage, tag: string): Running {
     const { log, queue, language, invalid } = this.#options
     const decoded = decodeEnvelope(message.content, language)
     if ('fault' in decoded) {
@@ -170,8 +175,8 @@ export class Subscription {
     const { id } = decoded.value
     const under = this.#running.get(id)
     if (under !== undefined) return this.#join(under, tag)
-    const verdict = this.#handle(decoded.value, message).finally(() => this.#running.delete(id))
-    const running: Running = { verdict, tag }
+    const verdict = this.#handle(decoded.value, message, channel).finally(() => this.#running.delete(id))
+    const running: Running = { verdict, envelope: decoded.value, tag }
     this.#running.set(id, running)
     return running
   }
@@ -184,9 +189,10 @@ export class Subscription {
     return running
   }
 
-  async #handle(envelope: Envelope, message: ConsumeMessage): Promise<Verdict> {
+  async #handle(envelope: Envelope, message: ConsumeMessage, channel: Channel): Promise<Verdict> {
+    const isHeld = () => this.#open?.channel === channel
     try {
-      return await this.#handler(this.#options.toDelivery(envelope, message))
+      return await this.#handler({ ...this.#options.toDelivery(envelope, message), isHeld })
     } catch (thrown: unknown) {
       const error = toAppError(thrown)
       const verdict = verdictOn(error)

@@ -2,6 +2,7 @@ import type { Channel, Options } from 'amqplib'
 import { toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { type BrokerSettings, runTtlMs } from './config.ts'
+import { ReopeningChannel } from './reopening-channel.ts'
 
 /**
  * What Runlet declares on a broker. Everything is durable or exclusive: RabbitMQ 4.3 refuses the rest. All publishing goes through an exchange of our own
@@ -31,6 +32,8 @@ export interface Names {
   executions(language: string): string
   runs(language: string): string
   replies(replica: string): string
+  /** One ticket for each scheduled execution of a caller that has not ended (tickets.ts). */
+  tickets(caller: string): string
 }
 
 export function namesOf(prefix: string): Names {
@@ -41,6 +44,7 @@ export function namesOf(prefix: string): Names {
     executions: (language) => `${prefix}executions.${language}`,
     runs: (language) => `${prefix}runs.${language}`,
     replies: (replica) => `${prefix}replies.${replica}`,
+    tickets: (caller) => `${prefix}tickets.${caller}`,
   }
 }
 
@@ -146,31 +150,5 @@ async function tolerate(
       'The broker has this with other arguments: going on with it as it is. To apply the new setting, stop what publishes, let it run empty, ' +
         `delete it (rabbitmqctl delete_queue ${name} --if-empty) and restart; it is then declared anew`,
     )
-  }
-}
-
-class ReopeningChannel {
-  readonly #open: () => Promise<Channel>
-  #channel: Channel | undefined
-
-  constructor(open: () => Promise<Channel>) {
-    this.#open = open
-  }
-
-  async get(): Promise<Channel> {
-    if (this.#channel !== undefined) return this.#channel
-    const channel = await this.#open()
-    // The same error rejects the declaration, where it is dealt with.
-    channel.on('error', () => undefined)
-    this.#channel = channel
-    return channel
-  }
-
-  forget(): void {
-    this.#channel = undefined
-  }
-
-  async close(): Promise<void> {
-    await this.#channel?.close().catch(() => undefined)
   }
 }

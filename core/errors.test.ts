@@ -13,8 +13,9 @@ describe('errors', () => {
   it('tell a caller to come back exactly where coming back helps', () => {
     for (const code of ERROR_CODES) {
       const { kind } = new AppError(code)
-      if (kind.http === 503) expect(kind.retry).not.toBe('never')
-      if (kind.http < 500) expect(kind.retry).toBe('never')
+      const isPassing = kind.http === 503 || kind.http === 429
+      if (isPassing) expect(kind.retry).not.toBe('never')
+      if (!isPassing && kind.http < 500) expect(kind.retry).toBe('never')
     }
   })
 

@@ -19,6 +19,15 @@ const TABLE = {
     level: 'debug',
     title: 'The result of this execution is no longer kept',
   },
+  rate_limited: { http: 429, retry: 'later', level: 'debug', title: 'This key has made too many requests' },
+  too_many_runs: { http: 429, retry: 'later', level: 'debug', title: 'Too many runs of this key are under way' },
+  too_many_outstanding: {
+    http: 429,
+    retry: 'later',
+    level: 'debug',
+    title: 'Too many executions of this key wait for their end',
+  },
+  overloaded: { http: 503, retry: 'later', level: 'debug', title: 'More runs wait than can be served in time' },
   queue_full: { http: 503, retry: 'later', level: 'warn', title: 'The queue is full' },
   no_capacity: { http: 503, retry: 'later', level: 'warn', title: 'No sandbox became free in time' },
   queue_unavailable: { http: 503, retry: 'later', level: 'error', title: 'The queue cannot be reached' },
@@ -30,7 +39,7 @@ const TABLE = {
 } as const satisfies Record<string, ErrorKind>
 
 interface ErrorKind {
-  http: 400 | 401 | 404 | 405 | 410 | 413 | 415 | 422 | 500 | 503
+  http: 400 | 401 | 404 | 405 | 410 | 413 | 415 | 422 | 429 | 500 | 503
   retry: 'never' | 'later' | 'redeliver'
   level: 'debug' | 'info' | 'warn' | 'error'
   title: string
@@ -50,12 +59,19 @@ export interface FieldFault {
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly faults: readonly FieldFault[]
+  /** When trying again may help, where that is known. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(code: ErrorCode, message?: string, options: { cause?: unknown; faults?: readonly FieldFault[] } = {}) {
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    options: { cause?: unknown; faults?: readonly FieldFault[]; retryAfterSeconds?: number | undefined } = {},
+  ) {
     super(message ?? TABLE[code].title, { cause: options.cause })
     this.name = 'AppError'
     this.code = code
     this.faults = options.faults ?? []
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
 
   get kind(): ErrorKind {

@@ -59,6 +59,11 @@ export const Envelope = z.object({
   /** Unix milliseconds at which the API took it. */
   acceptedAt: z.int().nonnegative(),
   program: Program,
+  /** Whose it is (api/auth.ts), where the API limits how much of one caller's may wait. */
+  caller: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .optional(),
 })
 export type Envelope = z.infer<typeof Envelope>
 

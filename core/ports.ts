@@ -20,9 +20,10 @@ export type Timings = Record<string, number>
 export interface Publisher {
   /**
    * Hands over an execution that must not be lost: resolves when the queue has it for good.
-   * @throws AppError queue_full, queue_unavailable
+   * @param maxOutstanding how many of the envelope's caller may be handed over and not have ended, this one included; as far as is known, across all replicas
+   * @throws AppError queue_full, queue_unavailable, too_many_outstanding
    */
-  schedule(envelope: Envelope): Promise<void>
+  schedule(envelope: Envelope, maxOutstanding?: number): Promise<void>
   /**
    * Hands over an execution and waits for its end. Resolves with undefined when it outlasts `waitMs`.
    * @throws AppError queue_full, queue_unavailable, or what the runner replied
@@ -38,6 +39,8 @@ export interface Delivery {
   reply?: ((reply: Reply) => void) | undefined
   /** Unix milliseconds at which the waiting caller gives up; undefined for a scheduled execution. */
   replyBefore?: number | undefined
+  /** False as soon as the queue may have handed it to somebody else: its connection is gone. Always held when this is missing. */
+  isHeld?: (() => boolean) | undefined
 }
 
 /**
@@ -87,7 +90,8 @@ export interface Sandbox {
 export interface SandboxProvider {
   /**
    * Makes a sandbox: resolves when its agent is ready and its stream attached.
-   * @throws AppError sandbox_unavailable: it can't be scheduled, its image can't be pulled, it crashed, it was not ready in time; the message says which.
+   * @throws AppError no_capacity: a quota or full nodes leave no room for it now. sandbox_unavailable: its image can't be pulled, it crashed, it was not ready in
+   *   time; the message says which.
    */
   start(language: string, signal: AbortSignal): Promise<Sandbox>
 }
@@ -95,12 +99,18 @@ export interface SandboxProvider {
 // ---- results -----------------------------------------------------------------------------------------------------------------------------------------
 
 export interface Recorder {
-  /** Whether a final record of this execution exists. */
-  has(id: string): Promise<boolean>
+  /**
+   * To be called before another attempt at an execution: whether a final record of it exists. When there is none, earlier attempts that may still run elsewhere
+   * can no longer record anything on the sandbox that they have.
+   */
+  takeOver(id: string): Promise<boolean>
   /** Says that the execution runs, for those who look; losing this is no harm. */
   markRunning(id: string, sandbox: Sandbox): Promise<void>
-  /** Keeps the end of an execution for good; without a sandbox when it never had one, or it is gone. The first record of an id stays. */
-  record(record: ExecutionRecord, sandbox?: Sandbox): Promise<void>
+  /**
+   * Keeps the end of an execution for good. The first record of an id stays, and there is never a second one: so a sandbox is given only by the first attempt at
+   * an execution, and while the execution is held; all other attempts share one place for each id.
+   */
+  record(record: ExecutionRecord, sandbox?: Sandbox, isHeld?: () => boolean): Promise<void>
 }
 
 export type Lookup = { status: 'queued' | 'running' } | { status: 'final'; record: ExecutionRecord }

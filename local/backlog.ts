@@ -1,5 +1,8 @@
 import type { Holding } from './execution-table.ts'
 
+/** Callers, and how many of their executions are held. */
+export type Callers = readonly { caller: string; rows: number }[]
+
 export interface BacklogLimits {
   /** Executions of one language that are held: waiting, running, or given up and not yet recorded. */
   length: number
@@ -12,15 +15,17 @@ export class Backlog {
   readonly #limits: BacklogLimits
   readonly #rows = new Map<string, number>()
   readonly #waiting = new Map<string, number>()
+  readonly #ofCaller = new Map<string, number>()
   #bytes = 0
 
-  constructor(limits: BacklogLimits, holdings: readonly Holding[]) {
+  constructor(limits: BacklogLimits, holdings: readonly Holding[], callers: Callers) {
     this.#limits = limits
     for (const { language, rows, waiting, bytes } of holdings) {
       this.#rows.set(language, rows)
       this.#waiting.set(language, waiting)
       this.#bytes += bytes
     }
+    for (const { caller, rows } of callers) this.#ofCaller.set(caller, rows)
   }
 
   fits(language: string, bytes: number): boolean {
@@ -31,13 +36,20 @@ export class Backlog {
     return this.#waiting.get(language) ?? 0
   }
 
-  add(language: string, bytes: number): void {
+  /** Executions of a caller that have not ended. */
+  of(caller: string): number {
+    return this.#ofCaller.get(caller) ?? 0
+  }
+
+  add(language: string, bytes: number, caller?: string): void {
     change(this.#rows, language, 1)
+    if (caller !== undefined) change(this.#ofCaller, caller, 1)
     this.#bytes += bytes
   }
 
-  remove(language: string, bytes: number): void {
+  remove(language: string, bytes: number, caller?: string): void {
     change(this.#rows, language, -1)
+    if (caller !== undefined) change(this.#ofCaller, caller, -1)
     this.#bytes -= bytes
   }
 

@@ -1,25 +1,17 @@
 import { z } from 'zod'
-import { ApiConfig } from '../api/config.ts'
+import { ApiConfig, SettingsConfig } from '../api/config.ts'
 import { BrokerConfig } from '../broker/config.ts'
 import { integer, port } from '../core/config.ts'
 
 const MEBIBYTE = 1024 * 1024
 
 /** What means the same as on Kubernetes has the same name and default there. */
-const {
-  LIMITS,
-  MAX_BODY_BYTES,
-  RUN_WAIT_MS,
-  MAX_CHECK_WAIT_MS,
-  RETENTION_SECONDS,
-  TIMINGS,
-  API_KEY_HASHES,
-  LOG_LEVEL,
-} = ApiConfig.shape
+const { LIMITS, LOG_LEVEL } = ApiConfig.shape
 const { QUEUE_MAX_LENGTH, RUN_QUEUE_MAX_LENGTH, DELIVERY_LIMIT } = BrokerConfig.shape
 
 /** The environment of the embedded mode. Each has a default: `npm start` needs nothing. */
 export const LocalConfig = z.object({
+  ...SettingsConfig.shape,
   /** Whoever can reach this address can run programs here. */
   HOST: z.string().default('127.0.0.1'),
   PORT: port().default(8080),
@@ -35,14 +27,8 @@ export const LocalConfig = z.object({
   QUEUE_MAX_BYTES: integer(1).default(1024 * MEBIBYTE),
   RUN_QUEUE_MAX_LENGTH,
   DELIVERY_LIMIT,
-  MAX_BODY_BYTES,
-  RUN_WAIT_MS,
-  MAX_CHECK_WAIT_MS,
-  RETENTION_SECONDS,
   /** How long executions may still run after SIGTERM or Ctrl-C. */
   DRAIN_SECONDS: integer(0, 86_400).default(10),
-  TIMINGS,
-  API_KEY_HASHES,
   LOG_LEVEL,
 })
 

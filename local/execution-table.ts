@@ -29,6 +29,7 @@ export class ExecutionTable {
   readonly #giveBack: StatementSync
   readonly #remove: StatementSync
   readonly #holdings: StatementSync
+  readonly #callers: StatementSync
 
   /** Rows that were with the runner of a process that is gone become `waiting` again, or `dead` when they had all their attempts. */
   constructor(database: DatabaseSync, deliveryLimit: number) {
@@ -52,6 +53,9 @@ export class ExecutionTable {
     this.#holdings = database.prepare(
       `SELECT language, count(*) AS rows, count(*) FILTER (WHERE state = 'waiting') AS waiting, total(octet_length(envelope)) AS bytes
        FROM executions GROUP BY language`,
+    )
+    this.#callers = database.prepare(
+      `SELECT json_extract(envelope, '$.caller') AS caller, count(*) AS rows FROM executions GROUP BY 1 HAVING caller IS NOT NULL`,
     )
   }
 
@@ -86,5 +90,10 @@ export class ExecutionTable {
 
   holdings(): Holding[] {
     return this.#holdings.all() as unknown as Holding[]
+  }
+
+  /** How many rows each caller has. Reads all envelopes: for the start only. */
+  callers(): { caller: string; rows: number }[] {
+    return this.#callers.all() as unknown as { caller: string; rows: number }[]
   }
 }

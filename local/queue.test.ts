@@ -139,6 +139,21 @@ describe('scheduled executions', () => {
     expect(runner.ids).toEqual([1, 2, 1].map(executionId))
   })
 
+  it('of one caller are limited, those of others are not, also after a restart, until they have ended', async () => {
+    const of = (number: number, caller: string) => ({ ...anEnvelope(number), caller })
+    const full = { code: 'too_many_outstanding' }
+    await queue.schedule(of(1, 'a'.repeat(16)), 1)
+    await expect(queue.schedule(of(2, 'a'.repeat(16)), 1)).rejects.toMatchObject(full)
+    await queue.schedule(of(3, 'b'.repeat(16)), 1)
+    const after = openQueue()
+    await expect(after.schedule(of(4, 'a'.repeat(16)), 1)).rejects.toMatchObject(full)
+    await after.consume('python', 1, runner.handler)
+    await expect(after.schedule(of(4, 'a'.repeat(16)), 1)).rejects.toMatchObject(full)
+    ;(await runner.delivery(0)).answer('ack')
+    await settled()
+    await after.schedule(of(4, 'a'.repeat(16)), 1)
+  })
+
   it('are dead at once when the runner says so', async () => {
     await queue.consume('python', 1, runner.handler)
     await queue.schedule(anEnvelope(1))

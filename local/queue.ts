@@ -21,9 +21,9 @@ export class LocalQueue implements Publisher, Consumer, AsyncDisposable {
     this.#scheduled = new ScheduledQueue(options)
   }
 
-  /** @throws AppError queue_full, queue_unavailable */
-  async schedule(envelope: Envelope): Promise<void> {
-    await this.#scheduled.schedule(envelope)
+  /** @throws AppError queue_full, too_many_outstanding, queue_unavailable */
+  async schedule(envelope: Envelope, maxOutstanding?: number): Promise<void> {
+    await this.#scheduled.schedule(envelope, maxOutstanding)
   }
 
   /**

@@ -47,15 +47,19 @@ export class ScheduledQueue implements AsyncDisposable {
   constructor(options: ScheduledQueueOptions) {
     this.#options = options
     this.#table = new ExecutionTable(options.database, options.deliveryLimit)
-    this.#backlog = new Backlog(options.limits, this.#table.holdings())
+    this.#backlog = new Backlog(options.limits, this.#table.holdings(), this.#table.callers())
   }
 
   /**
    * Resolves when the execution is in the file.
-   * @throws AppError queue_full, queue_unavailable
+   * @throws AppError queue_full, too_many_outstanding, queue_unavailable
    */
-  async schedule(envelope: Envelope): Promise<void> {
+  async schedule(envelope: Envelope, maxOutstanding = Number.POSITIVE_INFINITY): Promise<void> {
     const { language } = envelope.program
+    if (envelope.caller !== undefined && this.#backlog.of(envelope.caller) >= maxOutstanding) {
+      const message = `This key may have ${maxOutstanding} executions that have not ended`
+      throw new AppError('too_many_outstanding', message)
+    }
     const json = JSON.stringify(envelope)
     if (!this.#backlog.fits(language, Buffer.byteLength(json))) throw new AppError('queue_full')
     if (!(await this.#insert(envelope, json, 'waiting', 0))) return
@@ -71,7 +75,7 @@ export class ScheduledQueue implements AsyncDisposable {
   /** Carries out the verdict on an execution that was adopted. */
   settleAdopted(envelope: Envelope, attempts: number, verdict: Verdict): void {
     const row = { sequence: 0, id: envelope.id, attempts, envelope: JSON.stringify(envelope) }
-    void this.#pause(verdict).then(() => this.#track(this.#settle(envelope.program.language, row, verdict)))
+    void this.#pause(verdict).then(() => this.#track(this.#settle(envelope, row, verdict)))
   }
 
   consume(language: string, capacity: number, handler: DeliveryHandler): void {
@@ -99,15 +103,16 @@ export class ScheduledQueue implements AsyncDisposable {
   }
 
   async #insert(envelope: Envelope, json: string, state: 'waiting' | 'out', attempts: number): Promise<boolean> {
-    const { language } = envelope.program
+    const { caller, program } = envelope
+    const { language } = program
     const bytes = Buffer.byteLength(json)
-    this.#backlog.add(language, bytes)
+    this.#backlog.add(language, bytes, caller)
     try {
       const added = await this.#options.writes.submit(() => this.#table.insert(envelope, json, state, attempts))
-      if (!added) this.#backlog.remove(language, bytes)
+      if (!added) this.#backlog.remove(language, bytes, caller)
       return added
     } catch (cause) {
-      this.#backlog.remove(language, bytes)
+      this.#backlog.remove(language, bytes, caller)
       throw new AppError('queue_unavailable', undefined, { cause })
     }
   }
@@ -135,7 +140,7 @@ export class ScheduledQueue implements AsyncDisposable {
     const verdict = await this.#ask(handler, envelope, row)
     await this.#pause(verdict)
     lane.out--
-    void this.#track(this.#settle(language, row, verdict))
+    void this.#track(this.#settle(envelope, row, verdict))
     this.#pump(language)
   }
 
@@ -145,9 +150,10 @@ export class ScheduledQueue implements AsyncDisposable {
     await clock.sleep(requeueDelayMs, this.#stopping.signal).catch(() => {})
   }
 
-  async #settle(language: string, row: Row, verdict: Verdict): Promise<void> {
+  async #settle(envelope: Envelope, row: Row, verdict: Verdict): Promise<void> {
     const { writes, deliveryLimit } = this.#options
-    if (verdict === 'ack') return this.#remove(language, row)
+    const { language } = envelope.program
+    if (verdict === 'ack') return this.#remove(envelope, row)
     // What comes back because we stop has not failed: some quick restarts must not use up its attempts.
     if (verdict === 'requeue' && this.#stopping.signal.aborted) return writes.submit(() => this.#table.giveBack(row.id))
     if (verdict === 'dead-letter' || row.attempts >= deliveryLimit) {
@@ -174,16 +180,16 @@ export class ScheduledQueue implements AsyncDisposable {
     if (!envelope) this.#unreadable = row.sequence
     else {
       const recorded = (await this.#ask(handler, envelope, row)) === 'ack'
-      const removed = recorded && (await this.#track(this.#remove(envelope.program.language, row)))
+      const removed = recorded && (await this.#track(this.#remove(envelope, row)))
       if (!removed) await clock.sleep(deadRetryMs, this.#stopping.signal).catch(() => {})
     }
     this.#deadBusy = false
     this.#pumpDead()
   }
 
-  async #remove(language: string, row: Row): Promise<void> {
+  async #remove({ caller, program }: Envelope, row: Row): Promise<void> {
     await this.#options.writes.submit(() => this.#table.remove(row.id))
-    this.#backlog.remove(language, Buffer.byteLength(row.envelope))
+    this.#backlog.remove(program.language, Buffer.byteLength(row.envelope), caller)
   }
 
   async #ask(handler: DeliveryHandler, envelope: Envelope, { attempts }: Row): Promise<Verdict> {

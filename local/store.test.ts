@@ -33,7 +33,7 @@ describe('LocalStore', () => {
     const record = aRecord(1)
     await store.record(record)
     expect(await store.find(id, 0)).toEqual({ status: 'final', record })
-    expect([await store.has(id), await store.has(executionId(2))]).toEqual([true, false])
+    expect([await store.takeOver(id), await store.takeOver(executionId(2))]).toEqual([true, false])
   })
 
   it('keeps the first record of an id', async () => {
@@ -60,7 +60,7 @@ describe('LocalStore', () => {
     await expect(store.record(aRecord(1))).rejects.toMatchObject({ code: 'store_unavailable' })
     database.exec('PRAGMA query_only = false')
     await store.record(aRecord(1))
-    expect(await store.has(id)).toBe(true)
+    expect(await store.takeOver(id)).toBe(true)
   })
 })
 

@@ -47,7 +47,8 @@ export class LocalStore implements Recorder, Records, AsyncDisposable {
     this.#sweeping = this.#sweep()
   }
 
-  async has(id: string): Promise<boolean> {
+  /** One process has the file, so no attempt but its own can run. */
+  async takeOver(id: string): Promise<boolean> {
     return this.#exists.get(id) !== undefined
   }
 

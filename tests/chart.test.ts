@@ -40,9 +40,12 @@ const common = variablesOf('runlet.commonEnvironment')
 
 /** What a comment in values.yaml says the default is. */
 function documentedDefault(path: string): string | undefined {
-  const [section = '', key] = path.split('.')
+  const [section = '', ...keys] = path.split('.')
   const [, block = ''] = new RegExp(`^${section}:(.*?)(?=^\\S|(?![^]))`, 'ms').exec(valuesText) ?? []
-  const line = key === undefined ? block.split('\n')[0] : new RegExp(`^  ${key}: null.*$`, 'm').exec(block)?.[0]
+  const line =
+    keys.length === 0
+      ? block.split('\n')[0]
+      : new RegExp(`^${'  '.repeat(keys.length)}${keys.at(-1)}: null.*$`, 'm').exec(block)?.[0]
   return /\(default: ([^)\s]+)\)|(\w+) \(default\)/
     .exec(line ?? '')
     ?.slice(1)

@@ -43,6 +43,7 @@ const contract = (maxCheckWaitMs: number) =>
         404: 'No execution has this id',
         410: 'The result is no longer kept',
         422: '`wait` is wrong',
+        429: 'This key has made too many requests: try again after `Retry-After` seconds',
         500: 'Something is wrong on our side',
         503: 'The results can not be reached: try again after `Retry-After` seconds',
       }),

@@ -16,7 +16,11 @@ const contract = createRoute({
       description: 'All languages',
       content: { 'application/json': { schema: z.array(LanguageInfo) } },
     },
-    ...problemResponses({ 401: 'A valid API key is needed', 500: 'Something is wrong on our side' }),
+    ...problemResponses({
+      401: 'A valid API key is needed',
+      429: 'This key has made too many requests: try again after `Retry-After` seconds',
+      500: 'Something is wrong on our side',
+    }),
   },
 })
 

@@ -1,6 +1,7 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
 import type { Timings } from '../../core/ports.ts'
 import { readJsonBody } from '../body.ts'
+import type { CallerGuard } from '../caller-limits.ts'
 import type { ApiDeps, ApiEnv } from '../deps.ts'
 import { checkLocation, createEnvelope, resultOrQueued } from '../executions.ts'
 import { problemResponses } from '../problem.ts'
@@ -8,7 +9,7 @@ import type { RequestSchema } from '../request.ts'
 import { Accepted, LocationHeader, RunResult } from '../schemas.ts'
 import { serverTiming } from '../server-timing.ts'
 
-const contract = (body: RequestSchema, maxBodyBytes: number) =>
+const contract = (body: RequestSchema, maxBodyBytes: number, guard: CallerGuard) =>
   createRoute({
     method: 'post',
     path: '/api/run',
@@ -16,7 +17,7 @@ const contract = (body: RequestSchema, maxBodyBytes: number) =>
     tags: ['Executions'],
     summary: 'Run a program and wait for its result',
     security: [{}, { apiKey: [] }],
-    middleware: [readJsonBody(maxBodyBytes)] as const,
+    middleware: [guard.holdRun, readJsonBody(maxBodyBytes)] as const,
     request: { body: { required: true, content: { 'application/json': { schema: body } } } },
     responses: {
       200: { description: 'It ended; `status` says how', content: { 'application/json': { schema: RunResult } } },
@@ -35,13 +36,14 @@ export const SUBMIT_PROBLEMS = problemResponses({
   413: 'The body is too large',
   415: 'The body is not application/json',
   422: 'The request does not fit its schema: every bad field is named',
+  429: 'This key is at one of its limits: try again after `Retry-After` seconds',
   500: 'Something is wrong on our side',
   503: 'Try again after `Retry-After` seconds',
 })
 
-export function registerRun(app: OpenAPIHono<ApiEnv>, deps: ApiDeps, body: RequestSchema): void {
+export function registerRun(app: OpenAPIHono<ApiEnv>, deps: ApiDeps, body: RequestSchema, guard: CallerGuard): void {
   const { publisher, records, metrics, clock, settings } = deps
-  app.openapi(contract(body, settings.maxBodyBytes), async (c) => {
+  app.openapi(contract(body, settings.maxBodyBytes, guard), async (c) => {
     const envelope = createEnvelope(c.req.valid('json'), deps)
     const { id, program } = envelope
     const sentAt = settings.timings ? clock.monotonic() : 0

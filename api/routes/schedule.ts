@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
 import { readJsonBody } from '../body.ts'
+import type { CallerGuard } from '../caller-limits.ts'
 import type { ApiDeps, ApiEnv } from '../deps.ts'
 import { checkLocation, createEnvelope } from '../executions.ts'
 import type { RequestSchema } from '../request.ts'
@@ -26,11 +27,17 @@ const contract = (body: RequestSchema, maxBodyBytes: number) =>
     },
   })
 
-export function registerSchedule(app: OpenAPIHono<ApiEnv>, deps: ApiDeps, body: RequestSchema): void {
+export function registerSchedule(
+  app: OpenAPIHono<ApiEnv>,
+  deps: ApiDeps,
+  body: RequestSchema,
+  guard: CallerGuard,
+): void {
   const { publisher, metrics, settings } = deps
   app.openapi(contract(body, settings.maxBodyBytes), async (c) => {
-    const envelope = createEnvelope(c.req.valid('json'), deps)
-    await publisher.schedule(envelope)
+    const asked = guard.outstandingOf(c)
+    const envelope = { ...createEnvelope(c.req.valid('json'), deps), ...(asked && { caller: asked.caller }) }
+    await publisher.schedule(envelope, asked?.maximum)
     metrics.add('runlet_executions_accepted_total', { language: envelope.program.language, kind: 'schedule' })
     const { id } = envelope
     return c.json({ id, status: 'queued' as const }, 202, { Location: checkLocation(id) })

@@ -64,6 +64,7 @@ describe('values that are wrong together', () => {
     [/Raise drainSeconds above it/, { limits: { wallTimeMs: { maximum: 300_000 } } }],
     [/gracePeriodSeconds = 60 is too short/, { api: { runWaitMs: 50_000 } }],
     [/python\.resources\.limits\.memory = 400Mi ends its/, { languages: { python: memoryLimit('400Mi') } }],
+    [/api\.limits\.runs is a limit of each API key, and there are none/, { api: { limits: { runs: 5 } } }],
     [/may ask for 1073741824 bytes of memory/, { limits: { memoryBytes: { maximum: 1_073_741_824 } } }],
   ])('are refused: %s', async (sentence, values) => {
     await expect(render(values)).rejects.toThrow(sentence)

@@ -1,3 +1,4 @@
+import { AppError } from '../../core/errors.ts'
 import { type Envelope, emptyResult, type Result } from '../../core/execution.ts'
 import type { Publisher, Timings } from '../../core/ports.ts'
 
@@ -10,8 +11,10 @@ export class FakePublisher implements Publisher {
   answer: (envelope: Envelope) => Answer | Promise<Answer> = () => ({ result: emptyResult('succeeded') })
   failure: Error | undefined
 
-  async schedule(envelope: Envelope): Promise<void> {
+  async schedule(envelope: Envelope, maxOutstanding = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.failure) throw this.failure
+    const own = this.scheduled.filter(({ caller }) => caller !== undefined && caller === envelope.caller)
+    if (own.length >= maxOutstanding) throw new AppError('too_many_outstanding')
     this.scheduled.push(envelope)
   }
 

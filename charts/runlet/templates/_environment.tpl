@@ -12,6 +12,10 @@
   "LIMITS" $values.limits
   "MAX_BODY_BYTES" $values.api.maxBodyBytes
   "MAX_CHECK_WAIT_MS" $values.api.maxCheckWaitMs
+  "CALLER_REQUESTS" $values.api.limits.requests
+  "CALLER_WINDOW_SECONDS" $values.api.limits.windowSeconds
+  "CALLER_RUNS" $values.api.limits.runs
+  "CALLER_OUTSTANDING" $values.api.limits.outstanding
   "RECORD_CACHE_BYTES" $values.api.recordCacheBytes
 ) }}
 - name: ID_KEY
