@@ -2,6 +2,7 @@
 """The agent: PID 1 of a sandbox. It speaks frames (images/PROTOCOL.md) on stdin and stdout, runs guests under limits, and reports what became of them.
 
     python3 -I -S -E agent.py LANGUAGE.JSON [WORK_FOLDER]
+    python3 -I -S -E agent.py LANGUAGE.JSON --slots N      (many executions, a nested sandbox for each: nested.py)
 
 What it promises:
 - The guest cannot speak for it: a guest has pipes of its own, every descriptor of the agent is close-on-exec, and the agent is not dumpable, so its
@@ -11,7 +12,7 @@ What it promises:
 
 Times inside are seconds of the monotonic clock, in frames milliseconds. Sizes are bytes. Python 3.11 or newer, standard library only.
 """
-import binascii, ctypes, errno, fcntl, gc, json, os, resource, select, signal, struct, sys, time  # noqa: E401 (one line: all of them are needed before `ready`)
+import binascii, ctypes, errno, fcntl, gc, json, os, resource, select, signal, stat, struct, sys, time  # noqa: E401 (one line: all of them are needed before `ready`)
 
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 32 * 1024 * 1024   # of a frame to the agent
@@ -158,6 +159,57 @@ def load_seccomp():
     machine = os.uname().machine
     with open(os.path.join(folder, "profile.json"), "rb") as profile, open(os.path.join(folder, "syscalls.json"), "rb") as numbers:
         return SeccompFilter(json.load(profile), json.load(numbers)[machine], machine)
+
+
+# ---------------------------------------------------------------- Landlock: what a guest may open, where the kernel has it
+
+LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446  # the same numbers on both machines
+LANDLOCK_VERSION, LANDLOCK_PATH_BENEATH = 1, 1
+FS_EXECUTE, FS_WRITE, FS_READ, FS_LIST, FS_DEVICES, FS_TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 6 | 1 << 11, 1 << 14
+TCP_BIND_AND_CONNECT, SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 3, 3
+HOST_FACTS = "sys"                  # in /: about the node and its kernel, but for what interpreters look up to size themselves
+SIZING_FACTS = ("/sys/devices/system/cpu", "/sys/fs/cgroup")
+
+
+def landlock_call(number, *arguments):
+    return LIBC.syscall(number, *(argument if isinstance(argument, bytes) else ctypes.c_long(argument) for argument in arguments))
+
+
+LANDLOCK_ABI = landlock_call(LANDLOCK_CREATE, 0, 0, LANDLOCK_VERSION)  # negative: not in this kernel, or not on
+
+
+def restrict_files(folder):
+    """On the calling process, for good: it reads what is no fact about the node, writes to the places that are a guest's, and its signals stay among its own.
+
+    A second barrier behind ownership and read-only mounts. Version 1 knows no renames between folders, so it is left out. Needs no_new_privs.
+    """
+    if LANDLOCK_ABI < 2:
+        return
+    everything = (1 << (15 if LANDLOCK_ABI >= 3 else 14)) - 1
+    attributes = struct.pack("QQQ", everything, TCP_BIND_AND_CONNECT, SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS)[:24 if LANDLOCK_ABI >= 6 else 16 if LANDLOCK_ABI >= 4 else 8]
+    ruleset = landlock_call(LANDLOCK_CREATE, attributes, len(attributes), 0)
+    if ruleset < 0:
+        raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
+    readable = ["/" + name for name in os.listdir("/") if name != HOST_FACTS]
+    for paths, rights in ((["/"], FS_LIST), (readable, FS_READ | FS_EXECUTE), (SIZING_FACTS, FS_READ),
+                          (("/proc", "/dev"), FS_WRITE | FS_TRUNCATE), (("/tmp", "/dev/shm", folder), everything & ~FS_DEVICES)):
+        for path in paths:
+            allow_beneath(ruleset, path, rights & everything)
+    if landlock_call(LANDLOCK_RESTRICT, ruleset, 0) != 0:
+        raise OSError(ctypes.get_errno(), "landlock_restrict_self")
+    os.close(ruleset)
+
+
+def allow_beneath(ruleset, path, rights):
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:  # a link that leads nowhere, a place that this kernel or image does not have
+        return
+    if not stat.S_ISDIR(os.fstat(fd).st_mode):
+        rights &= FS_EXECUTE | FS_WRITE | FS_READ | FS_TRUNCATE
+    if rights and landlock_call(LANDLOCK_ADD, ruleset, LANDLOCK_PATH_BENEATH, struct.pack("=Qi", rights, fd), 0) != 0:
+        raise OSError(ctypes.get_errno(), "landlock_add_rule %s" % path)
+    os.close(fd)
 
 
 # ---------------------------------------------------------------- frames
@@ -354,6 +406,8 @@ def become_guest(argv, env, folder, pipes, seccomp, limits):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     set_limits(0, {resource.RLIMIT_CORE: 0, **limits})
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    restrict_files(folder)
     seccomp.install()
     os.execve(locate(argv[0]), argv, env)
 
@@ -650,7 +704,7 @@ class Outlet:
         self.loop, self.fd, self.waiting = loop, fd, bytearray()
         os.set_blocking(fd, False)
 
-    def send(self, data, hold=0.0):
+    def send(self, data, hold=0.0, _execution_id=None):
         self.waiting += data
         if not hold or len(self.waiting) > CHUNK_BYTES:
             self.flush()
@@ -847,7 +901,7 @@ class Execution:
             data, self.truncated = data[:self.output_left], True
         self.output_left -= len(data)
         if data:
-            self.agent.outlet.send(output_frame(self.id, stream, data), HOLD_S)
+            self.agent.outlet.send(output_frame(self.id, stream, data), HOLD_S, self.id)
         if self.truncated:
             self.stop("output")
         return not self.truncated
@@ -875,6 +929,10 @@ class Execution:
         if self.cause is not None:
             return
         self.agent.sweep()
+        self.conclude()
+
+    def conclude(self):
+        """What has ended it, when nothing from outside did: all its processes are gone."""
         for stream in ("stdout", "stderr"):
             while self.cause is None and self.take(stream):
                 pass
@@ -957,11 +1015,8 @@ class Agent:
         self.signals = signal_descriptor([signal.SIGCHLD, signal.SIGTERM])
         self.loop.watch(self.signals, select.EPOLLIN, self.on_signal)
         os.makedirs(self.work, mode=0o755)
-        self.folders = WritableFolders()
-        if self.language.warm:
-            self.start_warm()  # first, so that both start at the same time
+        self.prepare()  # first, so that both start at the same time
         self.version = self.ask_version()
-        self.ready = not self.language.warm
         os.set_blocking(0, False)
         self.loop.watch(0, select.EPOLLIN, self.on_input)
         self.loop.at("greeting", time.monotonic() + GREETING_S, lambda: self.end(0))
@@ -970,6 +1025,13 @@ class Agent:
         gc.disable()  # single-use and small: a collection would only cost time
         while True:
             self.loop.turn()
+
+    def prepare(self):
+        """Starts what `ready` waits for."""
+        self.folders = WritableFolders()
+        self.ready = not self.language.warm
+        if self.language.warm:
+            self.start_warm()
 
     def ask_version(self):
         pipes = Pipes(program=False)
@@ -1148,6 +1210,17 @@ def first_version(text):
     return text[start:end].rstrip(".")
 
 
+def load_nested():
+    """nested.py beside this file, compiled if this one is; what it imports as `agent` is this file as it runs."""
+    from importlib.util import module_from_spec, spec_from_file_location
+    here, ending = os.path.split(os.path.abspath(__file__))[0], os.path.splitext(__file__)[1]
+    spec = spec_from_file_location("nested", os.path.join(here, "nested" + ending))
+    sys.modules["agent"] = sys.modules[__name__]
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main(arguments):
     os.closerange(3, 1 << 20)                      # whatever was inherited
     os.umask(0o022)
@@ -1156,8 +1229,9 @@ def main(arguments):
     if os.getpid() != 1:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)   # CPython's own handler would be the only one
-    work = arguments[2] if len(arguments) > 2 else "/tmp/work"
-    agent = Agent(Language(arguments[1]), work)
+    language, slots = Language(arguments[1]), arguments[3] if arguments[2:3] == ["--slots"] else None
+    work = arguments[2] if len(arguments) > 2 and slots is None else "/tmp/work"
+    agent = Agent(language, work) if slots is None else load_nested().Nested(language, work, int(slots))
     try:
         agent.serve()
     except Exception as error:                     # a bug of ours: say so instead of vanishing

@@ -660,6 +660,23 @@ class WithoutPid1(Case):
         answer = self.exited(self.run_plain("import os, time\nif not os.fork():\n    os.setsid()\n    if not os.fork(): print(os.getpid(), flush=True); time.sleep(60)\n    os._exit(0)\nos.wait()\ntime.sleep(0.2)"))
         self.assertFalse(os.path.exists("/proc/%d" % int(answer.stdout)))
 
+    @unittest.skipUnless(agent.LANDLOCK_ABI >= 6, "this kernel has no Landlock with scopes")
+    def test_landlock_alone_keeps_a_guest_in_its_places(self):
+        answer = self.exited(self.run_plain(
+            "import os, signal\n"
+            "def attempt(do):\n"
+            "    try: do(); return 'done'\n"
+            "    except OSError as e: return type(e).__name__\n"
+            "read = lambda path: lambda: open(path, 'rb').read(1)\n"
+            "write = lambda path: lambda: open(path, 'w').close()\n"
+            "for do in (read('/sys/kernel/uevent_seqnum'), read('/sys/block'), read('/sys/devices/system/cpu/online'), write('/var/tmp/runlet-x'), write('/run/lock/runlet-x'),\n"
+            "           write('x'), write('/dev/null'), lambda: os.mkdir('/var/tmp/runlet-y'), lambda: (os.mkdir('a'), os.mkdir('b'), open('a/c', 'w'), os.rename('a/c', 'b/c')),\n"
+            "           lambda: os.kill(os.getppid(), signal.SIGKILL), lambda: os.kill(os.getpid(), 0), lambda: os.listdir('/sys')): print(attempt(do))"))
+        self.assertEqual(answer.stdout.decode().split(), [
+            "PermissionError", "IsADirectoryError", "done", "PermissionError", "PermissionError",
+            "done", "done", "PermissionError", "done",
+            "PermissionError", "done", "done"])
+
 
 class Bpf:
     """Runs a compiled filter as the kernel would."""
