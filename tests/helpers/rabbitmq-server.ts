@@ -37,8 +37,11 @@ export interface RabbitmqServer extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/** @throws Error that says how to install it, or why it did not start */
-export async function startRabbitmq(): Promise<RabbitmqServer> {
+/**
+ * @param definitions users, virtual hosts and permissions as RabbitMQ loads them at its start; without them there is the user guest, who may do everything
+ * @throws Error that says how to install it, or why it did not start
+ */
+export async function startRabbitmq(definitions?: object): Promise<RabbitmqServer> {
   const program = PROGRAMS.find((path) => existsSync(path))
   if (program === undefined)
     throw new Error(
@@ -49,6 +52,10 @@ export async function startRabbitmq(): Promise<RabbitmqServer> {
   const folder = await mkdtemp(join(tmpdir(), 'runlet-rabbitmq-'))
   starting.defer(() => rm(folder, { recursive: true, force: true }))
   await writeFile(join(folder, 'plugins'), '[].')
+  if (definitions !== undefined) {
+    await writeFile(join(folder, 'definitions.json'), JSON.stringify(definitions))
+    await writeFile(join(folder, 'rabbitmq.conf'), `load_definitions = ${join(folder, 'definitions.json')}\n`)
+  }
   const environment = { ...process.env, ...environmentOf(folder, port, distributionPort, mapperPort) }
   const mapper = await startMapper(environment, mapperPort)
   starting.defer(() => end(mapper, 'SIGTERM'))
@@ -78,7 +85,7 @@ function environmentOf(folder: string, port: number, distributionPort: number, m
     RABBITMQ_MNESIA_BASE: join(folder, 'data'),
     RABBITMQ_LOG_BASE: join(folder, 'log'),
     RABBITMQ_LOGS: '-',
-    RABBITMQ_CONFIG_FILE: join(folder, 'none'),
+    RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
     RABBITMQ_ADVANCED_CONFIG_FILE: join(folder, 'none'),
     RABBITMQ_CONF_ENV_FILE: '/dev/null',
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
