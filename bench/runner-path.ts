@@ -51,6 +51,7 @@ await using _runner = await startRunner({
     consume: async (_, __, handler) => void handlers.push(handler),
     consumeDeadLetters: async () => {},
     stop: async () => {},
+    depths: async () => [],
   },
   recorder: { takeOver: async () => false, markRunning: async () => {}, record: async () => {} },
   languages: { python: { warm: 4, max: 2 * atOnce } },

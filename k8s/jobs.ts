@@ -15,7 +15,7 @@ interface Page {
 }
 
 export interface MetadataChange {
-  metadata: { labels?: Record<string, string>; annotations?: Record<string, string> }
+  metadata: { labels?: Record<string, string | null>; annotations?: Record<string, string> }
 }
 
 const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json'
@@ -36,7 +36,18 @@ export class Jobs {
     await this.#http.call({ method: 'POST', path: this.path, body: job, signal })
   }
 
-  /** A merge patch: nothing but the named keys changes. */
+  /** What the API server would make of a Job: its admission and defaults, and without the fields that it does not know. */
+  async tryOut(job: V1Job, signal?: AbortSignal): Promise<V1Job> {
+    return await this.#http.call<V1Job>({
+      method: 'POST',
+      path: this.path,
+      query: { dryRun: 'All' },
+      body: job,
+      signal,
+    })
+  }
+
+  /** A merge patch: nothing but the named keys changes; null takes a key away. */
   async patch(name: string, change: MetadataChange): Promise<void> {
     await this.#http.call({ method: 'PATCH', path: `${this.path}/${name}`, body: change, accept: METADATA })
   }
@@ -51,21 +62,18 @@ export class Jobs {
     }
   }
 
-  /** Deletes a Job and, in the background, its pod. One that is gone already is no failure; with a uid, only that very Job is deleted. */
-  async delete(name: string, uid?: string): Promise<void> {
-    const body = { propagationPolicy: 'Background', ...(uid !== undefined && { preconditions: { uid } }) }
+  /**
+   * Deletes a Job and, in the background, its pod. One that is gone already is no failure; with a uid, only that very Job is deleted, and with a resourceVersion
+   * only as it was then: else KubeError 409.
+   */
+  async delete(name: string, uid?: string, resourceVersion?: string): Promise<void> {
+    const preconditions = { uid, ...(resourceVersion !== undefined && { resourceVersion }) }
+    const body = { propagationPolicy: 'Background', ...(uid !== undefined && { preconditions }) }
     try {
       await this.#http.call({ method: 'DELETE', path: `${this.path}/${name}`, body, accept: METADATA })
     } catch (error) {
       if (!isNotFound(error)) throw error
     }
-  }
-
-  /** Whether any Job fits the selector. */
-  async exists(labelSelector: string): Promise<boolean> {
-    const query = { labelSelector, limit: 1 }
-    const page = await this.#http.call<Page>({ path: this.path, query, accept: METADATA_LIST })
-    return (page.items ?? []).length > 0
   }
 
   /** All Jobs that fit the selector, page by page, without spec and status. */

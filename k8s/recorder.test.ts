@@ -20,7 +20,7 @@ const record: ExecutionRecord = {
   language: 'python',
   languageVersion: '3.13.5',
   acceptedAt: 1,
-  startedAt: 2,
+  startedAt: 1_800_000_000_000,
   finishedAt: 3,
   digest: 'd',
   result: emptyResult('succeeded'),
@@ -69,7 +69,7 @@ describe('record', () => {
     const job = kube.all('jobs').find(({ metadata }) => metadata.name === `record-${ID}`)
     expect(job?.spec).toMatchObject({ completions: 0, parallelism: 0, ttlSecondsAfterFinished: 600 })
     expect(job?.metadata.labels).toMatchObject({ 'runlet.dev/execution-id': ID, 'runlet.dev/language': 'python' })
-    expect(await recorder.has(ID)).toBe(true)
+    expect(await recorder.takeOver(ID)).toBe(true)
   })
 
   it.each([
@@ -116,15 +116,78 @@ describe('record', () => {
   })
 })
 
-describe('has', () => {
-  it('knows a final record from an execution that runs, with one small list', async () => {
-    const { kube, recorder, sandbox } = await world()
-    expect(await recorder.has(ID)).toBe(false)
-    await recorder.markRunning(ID, sandbox)
-    expect(await recorder.has(ID)).toBe(false)
+describe('an attempt that is not the only one', () => {
+  it('does not record on its sandbox once the execution may be somebody else’s', async () => {
+    const { kube, clock, recorder, sandbox } = await world()
+    let held = true
+    kube.fail = ({ method }) => (method === 'PATCH' ? new KubeError(0, 'Unreachable', 'down') : undefined)
+    const done = recorder.record(record, sandbox, () => held)
+    await settled()
+    held = false
+    kube.fail = () => undefined
+    await clock.advance(1000)
+    await done
+    expect(kube.all('jobs').map(({ metadata }) => [metadata.name, metadata.labels?.['runlet.dev/state']])).toEqual([
+      ['python-1', 'warm'],
+      [`record-${ID}`, 'finished'],
+    ])
+  })
+
+  it('does not record on its sandbox when it is old and nobody could see it', async () => {
+    const { kube, clock, recorder, sandbox } = await world()
+    await clock.advance(5_000)
     await recorder.record(record, sandbox)
-    expect(await recorder.has(ID)).toBe(true)
-    expect(kube.calls.at(-1)?.query?.limit).toBe(1)
+    expect(kube.all('jobs').map(({ metadata }) => metadata.name)).toEqual(['python-1', `record-${ID}`])
+  })
+
+  it('records on its sandbox however old it is when it was marked as running', async () => {
+    const { kube, clock, recorder, sandbox } = await world()
+    await recorder.markRunning(ID, sandbox)
+    await clock.advance(60_000)
+    await recorder.record(record, sandbox)
+    expect(kube.all('jobs').map(({ metadata }) => metadata.name)).toEqual(['python-1'])
+  })
+})
+
+describe('takeOver', () => {
+  it('finds a final record', async () => {
+    const { recorder, sandbox } = await world()
+    expect(await recorder.takeOver(ID)).toBe(false)
+    await recorder.record(record, sandbox)
+    expect(await recorder.takeOver(ID)).toBe(true)
+  })
+
+  it('ends an earlier attempt that still runs: what that one records then is the one record', async () => {
+    const { kube, recorder, sandbox } = await world()
+    await recorder.markRunning(ID, sandbox)
+    expect(await recorder.takeOver(ID)).toBe(false)
+    expect(kube.all('jobs')).toEqual([])
+    await recorder.record(record, sandbox)
+    await recorder.record({ ...record, result: emptyResult('failed') })
+    expect(kube.all('jobs').map(({ metadata }) => [metadata.name, metadata.labels?.['runlet.dev/status']])).toEqual([
+      [`record-${ID}`, 'succeeded'],
+    ])
+  })
+
+  it('finds a record that is written while it looks', async () => {
+    const { kube, recorder, sandbox } = await world()
+    await recorder.markRunning(ID, sandbox)
+    kube.fail = ({ method }) => {
+      if (method !== 'DELETE') return undefined
+      kube.fail = () => undefined
+      void recorder.record(record, sandbox)
+      return new KubeError(409, 'Conflict', 'another resourceVersion')
+    }
+    expect(await recorder.takeOver(ID)).toBe(true)
+    expect(kube.all('jobs')).toHaveLength(1)
+  })
+
+  it('deletes only what it saw', async () => {
+    const { kube, recorder, sandbox } = await world()
+    await recorder.markRunning(ID, sandbox)
+    const { uid, resourceVersion } = kube.all('jobs')[0]?.metadata ?? {}
+    await recorder.takeOver(ID)
+    expect(kube.calls.at(-1)).toMatchObject({ method: 'DELETE', body: { preconditions: { uid, resourceVersion } } })
   })
 })
 

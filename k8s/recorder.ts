@@ -7,10 +7,10 @@ import { type Clock, systemClock } from '../core/time.ts'
 import { type HeldJob, jobOf } from './held-job.ts'
 import type { KubeHttp } from './http.ts'
 import { buildRecordJob } from './job-spec.ts'
-import { Jobs } from './jobs.ts'
+import { type JobMetadata, Jobs } from './jobs.ts'
 import { isAlreadyExists, isNotFound, KubeError } from './kube-error.ts'
 import { LABEL } from './labels.ts'
-import { type MetadataPatch, recordPatch } from './record.ts'
+import { type MetadataPatch, recordPatch, recordTexts } from './record.ts'
 import { retrying } from './retry.ts'
 import type { RunnerKubernetesConfig } from './settings.ts'
 
@@ -27,6 +27,12 @@ export interface RecorderOptions {
 /** Within the time that a broker leaves a delivery unacknowledged by far, and long enough for an API server to be restarted. */
 const BUDGET_MS = 30_000
 
+/**
+ * An execution that is not marked as running is recorded on its Job only when it began no longer ago: a broker that hears nothing waits longer than that (a
+ * heartbeat of 10 s) before it gives the execution to somebody else, who could not see this attempt.
+ */
+const UNSEEN_MS = 5_000
+
 /** Keeps records on the Jobs of their sandboxes, or on a Job of their own where there is no such Job. Record before destroying the sandbox: destroying deletes a Job without a record. */
 export function createRecorder(options: RecorderOptions): Recorder {
   return new JobRecorder(options)
@@ -36,6 +42,8 @@ class JobRecorder implements Recorder {
   readonly #options: RecorderOptions
   readonly #clock: Clock
   readonly #jobs: Jobs
+  /** Which execution a Job was marked with as running, where others see it. */
+  readonly #marked = new WeakMap<HeldJob, string>()
 
   constructor(options: RecorderOptions) {
     this.#options = options
@@ -43,8 +51,19 @@ class JobRecorder implements Recorder {
     this.#jobs = new Jobs(options.http, options.config.NAMESPACE)
   }
 
-  async has(id: string): Promise<boolean> {
-    return await this.#bounded(() => this.#jobs.exists(`${LABEL.executionId}=${id},${LABEL.state}=finished`))
+  /** What ends an earlier attempt is that its Job is deleted, as it was when it was seen to have no record: so a record that is written meanwhile is found, not lost. */
+  async takeOver(id: string): Promise<boolean> {
+    return await this.#bounded(async () => {
+      for (;;) {
+        const attempts: JobMetadata['metadata'][] = []
+        for await (const { metadata } of this.#jobs.list(`${LABEL.executionId}=${id}`)) {
+          if (recordTexts(metadata).some(([recorded]) => recorded === id)) return true
+          attempts.push(metadata)
+        }
+        const ended = await Promise.all(attempts.map((attempt) => this.#end(attempt)))
+        if (ended.every(Boolean)) return false
+      }
+    })
   }
 
   async markRunning(id: string, sandbox: Sandbox): Promise<void> {
@@ -53,7 +72,9 @@ class JobRecorder implements Recorder {
     const labels = { [LABEL.state]: 'running', [LABEL.executionId]: id }
     try {
       await job.inOrder(async () => {
-        if (!job.holdsRecord) await this.#jobs.patch(job.name, { metadata: { labels } })
+        if (job.holdsRecord) return
+        await this.#jobs.patch(job.name, { metadata: { labels } })
+        this.#marked.set(job, id)
       })
     } catch (error) {
       this.#options.log.debug(
@@ -63,25 +84,50 @@ class JobRecorder implements Recorder {
     }
   }
 
-  async record(record: ExecutionRecord, sandbox?: Sandbox): Promise<void> {
+  async record(record: ExecutionRecord, sandbox?: Sandbox, isHeld?: () => boolean): Promise<void> {
     const started = this.#clock.monotonic()
     const patch = recordPatch(record, this.#options.config.RECORD_BYTES)
     const job = sandbox && jobOf(sandbox)
-    if (!(job && (await this.#onSandbox(job, patch)))) await this.#onItsOwn(record, patch)
+    if (!(job && (await this.#onSandbox(job, record, patch, isHeld)))) await this.#onItsOwn(record, patch)
     this.#options.metrics?.observe('runlet_record_seconds', {}, (this.#clock.monotonic() - started) / 1000)
   }
 
-  /** Whether the Job took it: it may be gone, or be too full. */
-  async #onSandbox(job: HeldJob, patch: MetadataPatch): Promise<boolean> {
+  /** Whether the Job took it: it may be gone, or be too full, or another attempt may have been given the execution by now. */
+  async #onSandbox(
+    job: HeldJob,
+    record: ExecutionRecord,
+    patch: MetadataPatch,
+    isHeld: () => boolean = () => true,
+  ): Promise<boolean> {
     job.holdsRecord = true
-    try {
-      await job.inOrder(() => this.#bounded(() => this.#jobs.patch(job.name, patch)))
+    const write = async () => {
+      if (!isHeld() || !this.#isSeen(job, record)) return false
+      await this.#jobs.patch(job.name, patch)
       return true
+    }
+    try {
+      return await job.inOrder(() => this.#bounded(write))
     } catch (error) {
       if (!(error instanceof KubeError)) throw error
       const fields = { job: job.name, error: error.message }
       if (!isNotFound(error)) this.#options.log.warn(fields, 'a Job did not take its record: it gets a Job of its own')
       return false
+    }
+  }
+
+  /** Another attempt would find this one, or can not have begun yet. */
+  #isSeen(job: HeldJob, { id, startedAt }: ExecutionRecord): boolean {
+    return this.#marked.get(job) === id || this.#clock.now() - (startedAt ?? 0) < UNSEEN_MS
+  }
+
+  /** False when the Job has changed since it was seen. */
+  async #end({ name, uid, resourceVersion }: JobMetadata['metadata']): Promise<boolean> {
+    try {
+      await this.#jobs.delete(name, uid, resourceVersion)
+      return true
+    } catch (error) {
+      if (error instanceof KubeError && error.status === 409) return false
+      throw error
     }
   }
 

@@ -82,6 +82,14 @@ describe('a scheduled execution', () => {
     const { consumer, recorder, scheduled } = await arrange()
     expect(await consumer.handle(scheduled({ redelivered: true }))).toBe('ack')
     expect(recorder.records.has(ID)).toBe(true)
+    // An earlier attempt has its own sandbox: with the record on each there would be two.
+    expect(recorder.sandboxes).toEqual([undefined])
+  })
+
+  it('is not recorded on its sandbox when it is no longer held: another attempt may have begun', async () => {
+    const { consumer, recorder, scheduled } = await arrange()
+    await consumer.handle(scheduled({ isHeld: () => false }))
+    expect(recorder.sandboxes).toEqual([undefined])
   })
 
   it('goes back when nobody can say whether it was recorded', async () => {
@@ -122,7 +130,7 @@ describe('a scheduled execution', () => {
 
   it('is given up when trying again is of no use', async () => {
     const { consumer, recorder, scheduled } = await arrange()
-    recorder.has = () => Promise.reject(new AppError('invalid_request'))
+    recorder.takeOver = () => Promise.reject(new AppError('invalid_request'))
     expect(await consumer.handle(scheduled({ redelivered: true }))).toBe('dead-letter')
   })
 
@@ -144,6 +152,16 @@ describe('a scheduled execution', () => {
 })
 
 describe('a run', () => {
+  it('that is no longer held is left to whoever holds it now', async () => {
+    const { consumer, provider, recorder, replies, run } = await arrange()
+    await consumer.handle(run({ isHeld: () => false }))
+    expect([replies, recorder.records.size]).toEqual([[], 1])
+    for (const sandbox of provider.sandboxes) sandbox.agent = dies
+    provider.auto = dies
+    await consumer.handle(run({ isHeld: () => false }))
+    expect(provider.sandboxes.flatMap(({ sent }) => sent).filter(({ type }) => type === 'execute')).toHaveLength(2)
+  })
+
   it('is answered before its record is written, and recorded too', async () => {
     const { consumer, recorder, replies, run } = await arrange()
     const store = Promise.withResolvers<void>()

@@ -66,7 +66,7 @@ export class ExecutionConsumer {
     const { id, program } = delivery.envelope
     let verdict: Verdict
     try {
-      const known = delivery.redelivered && (await recorder.has(id))
+      const known = delivery.redelivered && (await recorder.takeOver(id))
       verdict = known ? 'ack' : await this.#run(delivery)
     } catch (thrown) {
       verdict = await this.#fail(delivery, toAppError(thrown))
@@ -78,7 +78,7 @@ export class ExecutionConsumer {
   async #run(delivery: Delivery): Promise<Verdict> {
     const { answered, kept } = await this.#attempt(delivery).catch((thrown: unknown) => {
       const error = toAppError(thrown)
-      if (error.code !== 'sandbox_lost' || !this.#isAwaited(delivery)) throw error
+      if (error.code !== 'sandbox_lost' || !this.#isAwaited(delivery) || !isHeld(delivery)) throw error
       this.#dependencies.log.warn({ id: delivery.envelope.id, error }, 'A run lost its sandbox and is tried again')
       return this.#attempt(delivery)
     })
@@ -109,7 +109,7 @@ export class ExecutionConsumer {
       metrics.observe('runlet_claim_seconds', { language, path }, (claimed - entered) / 1000)
       metrics.observe('runlet_execution_seconds', { language, path }, (clock.monotonic() - received) / 1000)
       metrics.add('runlet_executions_total', { language, status: execution.result.status, path })
-      return { answered, kept: this.#keep(envelope, execution, sandbox, stopMark()) }
+      return { answered, kept: this.#keep(delivery, execution, sandbox, stopMark()) }
     } finally {
       const marking = stopMark()
       void (marking === undefined ? release() : marking.then(release))
@@ -131,15 +131,21 @@ export class ExecutionConsumer {
     return gate
   }
 
-  async #keep(envelope: Envelope, execution: Execution, sandbox: Sandbox, marking?: Promise<void>): Promise<boolean> {
-    const record = recordOf(envelope, execution, sandbox, this.#dependencies.clock.now())
+  /** Only the first attempt that is made keeps its record with its sandbox: two attempts with two sandboxes would leave two records. */
+  async #keep(delivery: Delivery, execution: Execution, sandbox: Sandbox, marking?: Promise<void>): Promise<boolean> {
+    const record = recordOf(delivery.envelope, execution, sandbox, this.#dependencies.clock.now())
     if (marking !== undefined) await marking
-    return await keepRecord(record, sandbox, this.#dependencies)
+    const place = delivery.redelivered || !isHeld(delivery) ? undefined : sandbox
+    return await keepRecord(record, place, this.#dependencies, () => isHeld(delivery))
   }
 
-  /** Also when it is late: whether the caller has gone is for the queue to know, and a reply to nobody is dropped. */
-  #reply({ envelope, reply }: Delivery, { result }: Execution, timings: Timings): void {
-    reply?.({ id: envelope.id, result, ...(this.#dependencies.settings.timings && { timings }) })
+  /**
+   * Also when it is late: whether the caller has gone is for the queue to know, and a reply to nobody is dropped. What is no longer held is answered by whoever
+   * holds it now: two answers could differ.
+   */
+  #reply(delivery: Delivery, { result }: Execution, timings: Timings): void {
+    if (!isHeld(delivery)) return
+    delivery.reply?.({ id: delivery.envelope.id, result, ...(this.#dependencies.settings.timings && { timings }) })
   }
 
   async #fail(delivery: Delivery, error: AppError): Promise<Verdict> {
@@ -160,6 +166,8 @@ export class ExecutionConsumer {
     return isAwaited(delivery, this.#dependencies.clock.now(), this.#dependencies.settings)
   }
 }
+
+const isHeld = (delivery: Delivery) => delivery.isHeld?.() ?? true
 
 function recordOf(
   { id, acceptedAt, program }: Envelope,

@@ -78,11 +78,11 @@ describe('a dead letter', () => {
   ])('comes again when its record can not be %s', async (_, failures) => {
     const { clock, recorder, handle, letter } = arrange()
     recorder.failures = failures
-    const has = recorder.has.bind(recorder)
-    if (failures > 1) recorder.has = async () => false
+    const takeOver = recorder.takeOver.bind(recorder)
+    if (failures > 1) recorder.takeOver = async () => false
     const verdict = handle(letter())
     await clock.advance(1_010)
     expect(await verdict).toBe('requeue')
-    expect(await has(ID).catch(() => false)).toBe(false)
+    expect(await takeOver(ID).catch(() => false)).toBe(false)
   })
 })

@@ -22,7 +22,7 @@ export function createDeadLetterHandler(dependencies: DeadLetterDependencies): D
         replyError(delivery, new AppError('no_capacity'))
         return 'ack'
       }
-      if (await recorder.has(id)) return 'ack'
+      if (await recorder.takeOver(id)) return 'ack'
       if (await keepRecord(lostRecord(delivery.envelope, clock.now()), undefined, dependencies)) {
         log.warn({ id, language: program.language }, 'An execution was given up and recorded as lost')
         metrics.add('runlet_executions_total', { language: program.language, status: 'lost', path: 'none' })

@@ -102,7 +102,7 @@ describe('a sandbox', () => {
     await recorder().record(recordOf(id), sandbox)
     await sandbox.destroy()
     expect(await waiting).toEqual({ status: 'final', record: recordOf(id) })
-    expect(await recorder().has(id)).toBe(true)
+    expect(await recorder().takeOver(id)).toBe(true)
     expect(await labelsOf(sandbox.name)).toMatchObject({
       'runlet.dev/state': 'finished',
       'runlet.dev/execution-id': id,
@@ -232,7 +232,7 @@ describe('what is left over', () => {
 describe('the connection', () => {
   it('is one for many calls', async () => {
     const before = http.connectionsOpened
-    for (let count = 0; count < 50; count++) await recorder().has(ids.create(Date.now()))
+    for (let count = 0; count < 50; count++) await recorder().takeOver(ids.create(Date.now()))
     expect(http.connectionsOpened - before).toBeLessThanOrEqual(1)
   })
 

@@ -78,8 +78,10 @@ export class FakeKube {
   }
 
   #delete(path: string, map: Map<string, StoredObject>, item: StoredObject, body: unknown): StoredObject {
-    const uid = (body as { preconditions?: { uid?: string } } | undefined)?.preconditions?.uid
-    if (uid !== undefined && uid !== item.metadata.uid) throw new KubeError(409, 'Conflict', 'another uid')
+    const { preconditions = {} } = (body ?? {}) as { preconditions?: { uid?: string; resourceVersion?: string } }
+    for (const field of ['uid', 'resourceVersion'] as const)
+      if (preconditions[field] !== undefined && preconditions[field] !== item.metadata[field])
+        throw new KubeError(409, 'Conflict', `another ${field}`)
     map.delete(item.metadata.name)
     this.#changed('DELETED', path, item)
     return item

@@ -7,10 +7,10 @@ export class FakeRecorder implements Recorder {
   readonly running: string[] = []
   readonly sandboxes: (string | undefined)[] = []
   failures = 0
-  /** What has, markRunning and record wait for. */
+  /** What takeOver, markRunning and record wait for. */
   busy: Promise<void> = Promise.resolve()
 
-  async has(id: string): Promise<boolean> {
+  async takeOver(id: string): Promise<boolean> {
     await this.#work()
     return this.records.has(id)
   }
