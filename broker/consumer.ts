@@ -2,9 +2,10 @@ import type { ChannelModel, ConsumeMessage } from 'amqplib'
 import { toError } from '../core/errors.ts'
 import type { Envelope } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
-import type { Consumer, Delivery, DeliveryHandler } from '../core/ports.ts'
+import type { Consumer, Delivery, DeliveryHandler, QueueDepth, QueueDepths } from '../core/ports.ts'
 import type { BrokerSettings } from './config.ts'
 import { type Broker, connectBroker, type Restart } from './connection.ts'
+import { Depths } from './depths.ts'
 import { replyAddress, wasDelivered } from './messages.ts'
 import { ReplySender } from './reply-sender.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
@@ -33,11 +34,12 @@ export interface ConsumerOptions {
  * The runner's end of the queue. Start it with `connectConsumer`. Replies have a connection of their own: RabbitMQ stops reading from a connection that
  * publishes when it is short of memory, and acknowledgements, which would free it, must still get through.
  */
-export class RabbitConsumer implements Consumer, AsyncDisposable {
+export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
   readonly #options: ConsumerOptions
   readonly #names: Names
   readonly #replies: ReplySender
   readonly #tickets: Tickets
+  readonly #depths: Depths
   readonly #onDone = ({ caller }: Envelope) => {
     if (caller !== undefined) this.#tickets.release(caller)
   }
@@ -52,6 +54,7 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
     this.#names = namesOf(options.settings.QUEUE_PREFIX)
     this.#replies = new ReplySender(this.#names.work, options.log)
     this.#tickets = new Tickets(this.#names, options.log)
+    this.#depths = new Depths(this.#names)
   }
 
   /** For readiness. */
@@ -107,6 +110,10 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
     await this.#subscribe([deadLetters], [], DEAD_LETTER_CAPACITY, handler)
   }
 
+  async depths(languages: readonly string[]): Promise<QueueDepth[]> {
+    return await this.#depths.read(languages)
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#subscriptions.values()].map((subscription) => subscription.stop()))
   }
@@ -150,6 +157,7 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
     if (!(await this.#replies.ready(REPLIES_WAIT_MS))) throw new Error('The connection for replies is not there yet')
     // Before anything else is awaited: who subscribes from now on opens on this connection, the others are opened here.
     this.#session = { model, restart }
+    this.#depths.open(model)
     this.#tickets.open(model)
     const subscriptions = [...this.#subscriptions.values()]
     await this.#declare(model, this.#languages)
@@ -163,6 +171,7 @@ export class RabbitConsumer implements Consumer, AsyncDisposable {
 
   #tearDown(): void {
     this.#session = undefined
+    this.#depths.lost()
     this.#tickets.lost()
     for (const subscription of this.#subscriptions.values()) subscription.lost()
   }

@@ -60,6 +60,18 @@ export interface Consumer {
   stop(): Promise<void>
 }
 
+/** Messages that wait in one queue; those that runners hold are not among them. Dead letters are of the language `all`. */
+export interface QueueDepth {
+  language: string
+  queue: 'executions' | 'runs' | 'dead-letters'
+  messages: number
+}
+
+export interface QueueDepths {
+  /** As far as is known now: a queue that can't be asked is left out. */
+  depths(languages: readonly string[]): Promise<QueueDepth[]>
+}
+
 // ---- sandboxes ---------------------------------------------------------------------------------------------------------------------------------------
 
 /** Why a sandbox can no longer be used. */

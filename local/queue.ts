@@ -1,6 +1,6 @@
 import { AppError } from '../core/errors.ts'
 import type { Envelope } from '../core/execution.ts'
-import type { Consumer, DeliveryHandler, Publisher } from '../core/ports.ts'
+import type { Consumer, DeliveryHandler, Publisher, QueueDepth, QueueDepths } from '../core/ports.ts'
 import { type RunAnswer, RunLane } from './run-lane.ts'
 import { ScheduledQueue, type ScheduledQueueOptions } from './scheduled-queue.ts'
 
@@ -10,7 +10,7 @@ export interface LocalQueueOptions extends ScheduledQueueOptions {
 }
 
 /** ExecutionQueue of the embedded mode: scheduled executions in a file (scheduled-queue.ts), runs in memory (run-lane.ts). */
-export class LocalQueue implements Publisher, Consumer, AsyncDisposable {
+export class LocalQueue implements Publisher, Consumer, QueueDepths, AsyncDisposable {
   readonly #options: LocalQueueOptions
   readonly #scheduled: ScheduledQueue
   readonly #runs = new Map<string, RunLane>()
@@ -50,6 +50,13 @@ export class LocalQueue implements Publisher, Consumer, AsyncDisposable {
 
   async consumeDeadLetters(handler: DeliveryHandler): Promise<void> {
     this.#scheduled.consumeDeadLetters(handler)
+  }
+
+  async depths(languages: readonly string[]): Promise<QueueDepth[]> {
+    return languages.flatMap((language) => [
+      { language, queue: 'executions', messages: this.#scheduled.waiting(language) },
+      { language, queue: 'runs', messages: this.#lane(language).waiting },
+    ])
   }
 
   async stop(): Promise<void> {

@@ -41,6 +41,11 @@ export class RunLane {
     this.#options = options
   }
 
+  /** Runs that wait for a free place. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   consume(capacity: number, handler: DeliveryHandler): void {
     this.#capacity = capacity
     this.#handler = handler

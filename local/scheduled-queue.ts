@@ -90,6 +90,11 @@ export class ScheduledQueue implements AsyncDisposable {
     this.#pumpDead()
   }
 
+  /** Executions that wait to be handed out. */
+  waiting(language: string): number {
+    return this.#backlog.waiting(language)
+  }
+
   /** Hands out nothing more. */
   stop(): void {
     this.#stopping.abort()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Consumer, DeliveryHandler } from '../core/ports.ts'
+import type { Consumer, DeliveryHandler, QueueDepth, QueueDepths } from '../core/ports.ts'
 import { FakeClock, settled } from '../tests/fakes/clock.ts'
 import { anEnvelope, executionId, MemoryLog } from '../tests/fakes/local.ts'
 import { MemoryMetrics } from '../tests/fakes/metrics.ts'
@@ -9,7 +9,7 @@ import { FakeSandboxProvider } from '../tests/fakes/sandbox-provider.ts'
 import { startRunner } from './service.ts'
 
 /** Says who consumes what, and when it was stopped. */
-class FakeConsumer implements Consumer {
+class FakeConsumer implements Consumer, QueueDepths {
   readonly capacities: Record<string, number> = {}
   readonly handlers: Record<string, DeliveryHandler> = {}
   stopped = 0
@@ -21,6 +21,10 @@ class FakeConsumer implements Consumer {
 
   async consumeDeadLetters(handler: DeliveryHandler): Promise<void> {
     this.handlers.dead = handler
+  }
+
+  async depths(): Promise<QueueDepth[]> {
+    return []
   }
 
   async stop(): Promise<void> {

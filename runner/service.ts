@@ -1,17 +1,18 @@
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
-import type { Consumer, Delivery, DeliveryHandler, Recorder, SandboxProvider } from '../core/ports.ts'
+import type { Consumer, Delivery, DeliveryHandler, QueueDepths, Recorder, SandboxProvider } from '../core/ports.ts'
 import type { Clock } from '../core/time.ts'
 import type { Capacity, PoolSize } from './claim.ts'
 import { ExecutionConsumer } from './consumer.ts'
 import { createDeadLetterHandler } from './dead-letters.ts'
 import { Gate } from './gate.ts'
 import { Pool } from './pool.ts'
+import { QueueMeter } from './queue-meter.ts'
 import { DEFAULT_SETTINGS, type RunnerSettings } from './settings.ts'
 import type { HeldEvent } from './start-health.ts'
 
 export interface RunnerOptions {
-  consumer: Consumer
+  consumer: Consumer & QueueDepths
   provider: SandboxProvider
   recorder: Recorder
   /** By canonical name: how many sandboxes are kept warm, and how many may live at a time. */
@@ -37,6 +38,7 @@ export class Runner implements AsyncDisposable {
   readonly #settings: RunnerSettings
   readonly #pool: Pool
   readonly #gates: ReadonlyMap<string, Gate>
+  readonly #meter: QueueMeter
   readonly #inFlight = new Set<Promise<unknown>>()
   #drained: Promise<void> | undefined
 
@@ -46,6 +48,10 @@ export class Runner implements AsyncDisposable {
     this.#options = options
     this.#settings = settings
     this.#pool = new Pool(languages, { provider, metrics, log, clock, settings, notify })
+    const capacity = (language: string) => this.#pool.capacity(language)
+    this.#meter = new QueueMeter({
+      ...{ languages: Object.keys(languages), depths: options.consumer, capacity, metrics, log, clock },
+    })
     this.#gates = new Map(
       Object.entries(languages).map(([language, { max }]) => [language, createGate(max, settings, clock)]),
     )
@@ -60,7 +66,7 @@ export class Runner implements AsyncDisposable {
     const { handle } = new ExecutionConsumer({ ...dependencies, pool: this.#pool, gates: this.#gates })
     const deadLetters = createDeadLetterHandler(dependencies)
     const consuming = Object.entries(languages).map(([language, { max }]) =>
-      consumer.consume(language, max, this.#tracked(handle)),
+      consumer.consume(language, max, this.#tracked(this.#measured(handle))),
     )
     await Promise.all([...consuming, consumer.consumeDeadLetters(this.#tracked(deadLetters))])
   }
@@ -79,6 +85,7 @@ export class Runner implements AsyncDisposable {
     const { consumer, log } = this.#options
     log.info({ inFlight: this.#inFlight.size }, 'The runner drains')
     await consumer.stop()
+    await this.#meter[Symbol.asyncDispose]()
     for (const gate of this.#gates.values()) gate.close()
     // Idle sandboxes go at the same time: ending them is the cluster's work, and the executions have the whole of the drain time.
     const poolDrained = this.#pool.drain()
@@ -105,6 +112,13 @@ export class Runner implements AsyncDisposable {
 
   async #settle(): Promise<void> {
     while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight)
+  }
+
+  #measured(handler: DeliveryHandler): DeliveryHandler {
+    return (delivery: Delivery) => {
+      this.#meter.seen(delivery)
+      return handler(delivery)
+    }
   }
 
   #tracked(handler: DeliveryHandler): DeliveryHandler {

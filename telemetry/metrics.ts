@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { METRICS, type MetricDefinition, type MetricName, type Metrics } from '../core/metrics.ts'
+import { BUCKETS, METRICS, type MetricDefinition, type MetricName, type Metrics } from '../core/metrics.ts'
 
 /** What a scrape reads. */
 export interface MetricsText {
@@ -19,7 +19,7 @@ export function createMetrics(): Metrics & MetricsText {
     const options = { name, help: definition.help, labelNames: definition.labels, registers: [registry] }
     if (definition.kind === 'counter') counters.set(name, new Counter(options))
     else if (definition.kind === 'gauge') gauges.set(name, new Gauge(options))
-    else histograms.set(name, new Histogram({ ...options, buckets: [...(definition.buckets ?? [])] }))
+    else histograms.set(name, new Histogram({ ...options, buckets: boundsOf(definition) }))
   }
   return {
     add: (name, labels, amount = 1) => pick(counters, name).inc(labels, amount),
@@ -28,6 +28,10 @@ export function createMetrics(): Metrics & MetricsText {
     text: () => registry.metrics(),
     contentType: registry.contentType,
   }
+}
+
+function boundsOf({ buckets }: MetricDefinition): number[] {
+  return buckets === undefined ? [] : [...BUCKETS[buckets].bounds]
 }
 
 /** The table and the call disagree only by a mistake in our code: say which metric. */

@@ -1,0 +1,47 @@
+import type { ChannelModel } from 'amqplib'
+import type { QueueDepth } from '../core/ports.ts'
+import { ReopeningChannel } from './reopening-channel.ts'
+import type { Names } from './topology.ts'
+
+/** How many messages wait in the queues. Asking is a passive declaration: one question and one answer for each queue, and nothing is taken out. */
+export class Depths {
+  readonly #names: Names
+  #channel: ReopeningChannel | undefined
+
+  constructor(names: Names) {
+    this.#names = names
+  }
+
+  /** A connection is there. */
+  open(model: Pick<ChannelModel, 'createChannel'>): void {
+    this.#channel = new ReopeningChannel(() => model.createChannel())
+  }
+
+  lost(): void {
+    this.#channel = undefined
+  }
+
+  /** Without a connection: nothing. A queue that is not there is left out. */
+  async read(languages: readonly string[]): Promise<QueueDepth[]> {
+    const channel = this.#channel
+    if (channel === undefined) return []
+    const { executions, runs, deadLetters } = this.#names
+    const asked = [
+      ...languages.flatMap((language) => [
+        { language, queue: 'executions' as const, name: executions(language) },
+        { language, queue: 'runs' as const, name: runs(language) },
+      ]),
+      { language: 'all', queue: 'dead-letters' as const, name: deadLetters },
+    ]
+    const depths: QueueDepth[] = []
+    // One after the other: the broker closes the channel on which it is asked for what is not there.
+    for (const { name, ...what } of asked) {
+      const answer = await channel
+        .get()
+        .then((open) => open.checkQueue(name))
+        .catch(() => undefined)
+      if (answer) depths.push({ ...what, messages: answer.messageCount })
+    }
+    return depths
+  }
+}
