@@ -314,6 +314,7 @@ class Language:
         self.warm, self.compile = self.words(data.get("warm")), self.words(data.get("compile"))
         self.env, self.warm_env = self.values(data.get("env")), self.values(data.get("warmEnv"))
         self.cold_env = tuple(data.get("coldEnv", ()))
+        self.forks = data.get("forks") is True and bool(self.warm)
 
     def fill(self, text):
         return text.replace("{file}", self.file).replace("{here}", self.here)
@@ -650,6 +651,9 @@ class Meter:
         self.interval = max(self.pause(self.limit - used), 10 * cost)
         return used > self.limit or self.container.killed()
 
+    def kernel_killed(self):
+        return self.container.killed()
+
     def settle(self):
         """All processes have been reaped: what was live is in their sum now."""
         self.live_cpu = 0.0
@@ -940,7 +944,7 @@ class Execution:
             return
         killed = os.WIFSIGNALED(self.guest.status) and os.WTERMSIG(self.guest.status) in (signal.SIGKILL, signal.SIGXCPU)
         self.meter.settle()
-        if killed and self.agent.container.killed():
+        if killed and self.meter.kernel_killed():
             self.cause = "memory"
         elif killed and self.meter.cpu * 1000 >= self.limits["cpuTimeMs"]:
             self.cause = "cpu_time"
