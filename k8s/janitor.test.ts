@@ -8,7 +8,7 @@ import { MemoryMetrics } from '../tests/fakes/metrics.ts'
 import { Janitor, planRemoval, removeEverything, removeOrphans } from './janitor.ts'
 import { KubeError } from './kube-error.ts'
 import { recordPatch } from './record.ts'
-import { RunnerLease } from './runner-lease.ts'
+import { RunnerLease, RunnerLife } from './runner-lease.ts'
 
 const JOBS = '/apis/batch/v1/namespaces/boxes/jobs'
 const config = { NAMESPACE: 'boxes', RECORDED_BYTES: 20_000, JANITOR_INTERVAL_MS: 1000 }
@@ -119,20 +119,23 @@ describe('removeOrphans', () => {
     await run.create('warm-of-the-dead', labels('dead', 'warm'))
     await run.create('of-the-living', labels('Alive.1', 'warm'))
     await run.create('recorded', { ...labels('dead', 'finished') })
-    await run.clock.advance(61_000)
+    const life = new RunnerLife(run.clock)
+    expect(await removeOrphans({ http: run.kube, config, log: run.log }, life)).toBe(0)
+    await run.clock.advance(20_000)
     await run.create('young', labels('dead', 'starting'))
-    const removed = await removeOrphans({ http: run.kube, config, log: run.log, clock: run.clock })
-    expect(removed).toBe(2)
+    expect(await removeOrphans({ http: run.kube, config, log: run.log }, life)).toBe(2)
     expect(run.names()).toEqual(['of-the-living', 'recorded', 'young'])
   })
 
   it('does not delete a Job that took the name of the one it saw', async () => {
     const run = world()
     await run.create('again', labels('dead', 'starting'))
-    await run.clock.advance(61_000)
+    const life = new RunnerLife(run.clock)
+    await removeOrphans({ http: run.kube, config, log: run.log }, life)
+    await run.clock.advance(20_000)
     const path = `${JOBS}/again`
     run.kube.fail = ({ method }) => (method === 'DELETE' ? new KubeError(409, 'Conflict', 'another uid') : undefined)
-    await removeOrphans({ http: run.kube, config, log: run.log, clock: run.clock })
+    await removeOrphans({ http: run.kube, config, log: run.log }, life)
     const [deletion] = run.kube.calls.filter(({ method }) => method === 'DELETE')
     expect(deletion).toMatchObject({ path, body: { preconditions: { uid: expect.any(String) } } })
   })
@@ -148,12 +151,14 @@ describe('removeOrphans', () => {
     })
     run.kube.fail = ({ path, method }) =>
       path.includes('leases') && method ? new KubeError(0, '', 'cut off') : undefined
-    await run.clock.advance(65_000)
     await lease[Symbol.asyncDispose]()
     run.kube.fail = () => undefined
-    expect(run.kube.all('leases')).toHaveLength(1)
-    await removeOrphans({ http: run.kube, config, log: run.log, clock: run.clock })
-    expect(run.kube.all('leases')).toEqual([])
+    const life = new RunnerLife(run.clock)
+    for (const left of [1, 1, 0]) {
+      await removeOrphans({ http: run.kube, config, log: run.log }, life)
+      expect(run.kube.all('leases')).toHaveLength(left)
+      await run.clock.advance(35_000)
+    }
   })
 })
 

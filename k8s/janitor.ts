@@ -11,7 +11,7 @@ import { type JobMetadata, Jobs } from './jobs.ts'
 import { KubeError } from './kube-error.ts'
 import { LABEL, MANAGED_BY } from './labels.ts'
 import { recordedBytes } from './record.ts'
-import { deleteLease, LEASE_SECONDS, readLeases } from './runner-lease.ts'
+import { deleteLease, leaseNames, RunnerLife } from './runner-lease.ts'
 import type { RunnerKubernetesConfig } from './settings.ts'
 
 export interface JanitorOptions {
@@ -51,12 +51,14 @@ export class Janitor implements AsyncDisposable {
   readonly #options: JanitorOptions
   readonly #clock: Clock
   readonly #jobs: Jobs
+  readonly #life: RunnerLife
   readonly #stop = new AbortController()
   readonly #done: Promise<void>
 
   constructor(options: JanitorOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
+    this.#life = new RunnerLife(this.#clock)
     this.#jobs = new Jobs(options.http, options.config.NAMESPACE)
     this.#done = this.#run()
   }
@@ -72,7 +74,7 @@ export class Janitor implements AsyncDisposable {
     while (!signal.aborted) {
       // The jitter keeps several runners from doing the same work at the same moment.
       await this.#clock.sleep(config.JANITOR_INTERVAL_MS * (0.75 + Math.random() / 2), signal).catch(() => {})
-      for (const step of [() => this.#keepBudget(), () => removeOrphans({ ...this.#options, clock: this.#clock })]) {
+      for (const step of [() => this.#keepBudget(), () => removeOrphans(this.#options, this.#life)]) {
         if (signal.aborted) return
         await step().catch((error: unknown) => {
           log.warn({ error: toError(error).message }, 'the janitor could not do its work: it tries again')
@@ -111,24 +113,25 @@ export class Janitor implements AsyncDisposable {
 
 /**
  * Removes the Jobs without a record whose runner is gone: agents end by themselves with their stream, but a Job that never started one would stay.
+ * @param life the same each time: what is gone is told from what changed since the last look
  * @returns how many were removed
  * @throws KubeError
  */
-export async function removeOrphans(options: Omit<JanitorOptions, 'metrics'>): Promise<number> {
+export async function removeOrphans(
+  options: Omit<JanitorOptions, 'metrics' | 'clock'>,
+  life: RunnerLife,
+): Promise<number> {
   const { http, config, log } = options
-  const clock = options.clock ?? systemClock
   const jobs = new Jobs(http, config.NAMESPACE)
   const unfinished: JobMetadata['metadata'][] = []
   // Jobs before leases: a runner that starts in between is seen as living.
   for await (const { metadata } of jobs.list(`${LABEL.managedBy}=${MANAGED_BY},${LABEL.state}!=finished`)) {
     unfinished.push(metadata)
   }
-  const { living, expired } = await readLeases(http, config.NAMESPACE, clock.now())
-  const orphans = unfinished.filter(
-    ({ labels, creationTimestamp }) =>
-      !living.has(labels?.[LABEL.runner] ?? '') &&
-      clock.now() - Date.parse(creationTimestamp ?? '') > LEASE_SECONDS * 1000,
-  )
+  const { living, expired } = await life.look(http, config.NAMESPACE)
+  const strays = unfinished.filter(({ labels }) => !living.has(labels?.[LABEL.runner] ?? ''))
+  const lasting = life.lasting(strays.map(({ uid }) => uid))
+  const orphans = strays.filter(({ uid }) => lasting.has(uid))
   for (const { name, uid } of orphans) await deleteSeen(jobs, name, uid)
   for (const name of expired) await deleteLease(http, config.NAMESPACE, name)
   if (orphans.length > 0) log.info({ removed: orphans.length }, 'Jobs of runners that are gone were removed')
@@ -146,8 +149,7 @@ export async function removeEverything(http: Pick<KubeHttp, 'call'>, namespace: 
     await jobs.delete(metadata.name)
     removed += 1
   }
-  const { living, expired } = await readLeases(http, namespace, Number.POSITIVE_INFINITY)
-  if (living.size === 0) for (const name of expired) await deleteLease(http, namespace, name)
+  for (const name of await leaseNames(http, namespace)) await deleteLease(http, namespace, name)
   return removed
 }
 

@@ -3,7 +3,7 @@ import type { Log } from '../core/log.ts'
 import { FakeClock } from '../tests/fakes/clock.ts'
 import { FakeKube } from '../tests/fakes/kube.ts'
 import { KubeError } from './kube-error.ts'
-import { leaseName, RunnerLease, readLeases } from './runner-lease.ts'
+import { leaseName, leaseNames, RunnerLease, RunnerLife } from './runner-lease.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
@@ -11,8 +11,9 @@ function world() {
   const kube = new FakeKube()
   const clock = new FakeClock()
   const hold = (runner = 'runner-1') => RunnerLease.hold({ http: kube, namespace: 'boxes', runner, log: silent, clock })
-  const living = async () => [...(await readLeases(kube, 'boxes', clock.now())).living]
-  return { kube, clock, hold, living }
+  const life = new RunnerLife(clock)
+  const living = async () => [...(await life.look(kube, 'boxes')).living]
+  return { kube, clock, hold, living, life }
 }
 
 describe('RunnerLease', () => {
@@ -36,6 +37,7 @@ describe('RunnerLease', () => {
   it('outlasts some failed renewals, and runs out when nobody renews it', async () => {
     const { kube, clock, hold, living } = world()
     await using _ = await hold()
+    expect(await living()).toEqual(['runner-1'])
     kube.fail = ({ method }) => (method === 'PATCH' ? new KubeError(503, '', 'down') : undefined)
     await clock.advance(50_000)
     expect(await living()).toEqual(['runner-1'])
@@ -68,12 +70,20 @@ describe('RunnerLease', () => {
     await expect(hold()).rejects.toThrow('may not')
   })
 
-  it('counts one that cannot be read as run out', async () => {
-    const { kube, clock, hold } = world()
-    await using _ = await hold()
-    const path = '/apis/coordination.k8s.io/v1/namespaces/boxes/leases/runner-runner-1'
-    await kube.call({ method: 'PATCH', path, body: { spec: { renewTime: 'soon' } } })
-    expect(await readLeases(kube, 'boxes', clock.now())).toEqual({ living: new Set(), expired: ['runner-runner-1'] })
+  it.each([-300_000, 300_000])('shows that a runner lives whose clock is off by %i ms', async (offset) => {
+    const { kube, clock, living, life } = world()
+    const wrong = { now: () => clock.now() + offset, monotonic: clock.monotonic, sleep: clock.sleep.bind(clock) }
+    const options = { http: kube, namespace: 'boxes', runner: 'wrong', log: silent }
+    await using _ = await RunnerLease.hold({ ...options, clock: wrong })
+    for (let look = 0; look < 10; look++) {
+      expect(await living()).toEqual(['wrong'])
+      await clock.advance(30_000)
+    }
+    kube.fail = ({ method }) => (method === 'PATCH' ? new KubeError(503, '', 'down') : undefined)
+    await clock.advance(61_000)
+    await living()
+    await clock.advance(61_000)
+    expect(await life.look(kube, 'boxes')).toEqual({ living: new Set(), expired: await leaseNames(kube, 'boxes') })
   })
 })
 

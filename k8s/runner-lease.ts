@@ -10,8 +10,11 @@ import { isAlreadyExists, isNotFound } from './kube-error.ts'
 import { LABEL, labelValue, MANAGED_BY } from './labels.ts'
 
 const RENEW_MS = 10_000
-/** Several renewals may fail, and clocks of nodes may differ, before anybody takes a runner for dead. */
+/** Several renewals may fail before anybody takes a runner for dead. */
 export const LEASE_SECONDS = 60
+
+/** Twice the time in which a runner renews its Lease. */
+const STRAY_MS = 20_000
 
 interface Lease {
   metadata: { name: string; labels?: Record<string, string> }
@@ -99,23 +102,63 @@ export class RunnerLease implements AsyncDisposable {
   }
 }
 
-/** The runners that live, as label values, and the names of Leases that ran out. @throws KubeError */
-export async function readLeases(
-  http: Pick<KubeHttp, 'call'>,
-  namespace: string,
-  now: number,
-): Promise<{ living: Set<string>; expired: string[] }> {
+interface Renewal {
+  renewTime: string | undefined
+  /** Monotonic milliseconds of the observer. */
+  seenAt: number
+}
+
+/**
+ * Which runners live, judged by whether their Leases change and not by the time that is written in them: clocks of nodes may be minutes apart, and a runner whose
+ * clock is wrong must neither be taken for dead nor take all others for dead. So it takes one observer the length of a Lease to tell that a runner is gone.
+ */
+export class RunnerLife {
+  readonly #clock: Pick<Clock, 'monotonic'>
+  #renewals = new Map<string, Renewal>()
+  #strays = new Map<string, number>()
+
+  constructor(clock: Pick<Clock, 'monotonic'> = systemClock) {
+    this.#clock = clock
+  }
+
+  /** The runners that live, as label values, and the names of Leases that ran out. @throws KubeError */
+  async look(
+    http: Pick<KubeHttp, 'call'>,
+    namespace: string,
+  ): Promise<{ living: ReadonlySet<string>; expired: readonly string[] }> {
+    const now = this.#clock.monotonic()
+    const living = new Set<string>()
+    const expired: string[] = []
+    const renewals = new Map<string, Renewal>()
+    for (const { metadata, spec } of await listLeases(http, namespace)) {
+      const last = this.#renewals.get(metadata.name)
+      const renewal = last?.renewTime === spec?.renewTime && last ? last : { renewTime: spec?.renewTime, seenAt: now }
+      renewals.set(metadata.name, renewal)
+      const runner = metadata.labels?.[LABEL.runner]
+      if (runner !== undefined && now - renewal.seenAt < LEASE_SECONDS * 1000) living.add(runner)
+      else expired.push(metadata.name)
+    }
+    this.#renewals = renewals
+    return { living, expired }
+  }
+
+  /** Of these uids of Jobs whose runner does not live: those that were seen like this some time ago already. A Lease that somebody deleted is there again soon. */
+  lasting(strays: readonly string[]): ReadonlySet<string> {
+    const now = this.#clock.monotonic()
+    this.#strays = new Map(strays.map((uid) => [uid, this.#strays.get(uid) ?? now]))
+    return new Set(strays.filter((uid) => now - (this.#strays.get(uid) ?? now) >= STRAY_MS))
+  }
+}
+
+/** The names of all Leases of ours. @throws KubeError */
+export async function leaseNames(http: Pick<KubeHttp, 'call'>, namespace: string): Promise<string[]> {
+  return (await listLeases(http, namespace)).map(({ metadata }) => metadata.name)
+}
+
+async function listLeases(http: Pick<KubeHttp, 'call'>, namespace: string): Promise<Lease[]> {
   const query = { labelSelector: `${LABEL.managedBy}=${MANAGED_BY}` }
   const { items } = await http.call<{ items: Lease[] | null }>({ path: path(namespace), query })
-  const living = new Set<string>()
-  const expired: string[] = []
-  for (const { metadata, spec } of items ?? []) {
-    const renewed = Date.parse(spec?.renewTime ?? '')
-    const runner = metadata.labels?.[LABEL.runner]
-    if (runner !== undefined && renewed + (spec?.leaseDurationSeconds ?? LEASE_SECONDS) * 1000 > now) living.add(runner)
-    else expired.push(metadata.name)
-  }
-  return { living, expired }
+  return items ?? []
 }
 
 /** A Lease that ran out is of no use to anybody. @throws KubeError */

@@ -4,6 +4,7 @@ import { toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { aborted, systemClock } from '../core/time.ts'
 import { createKubeHttp, missingPermissions } from '../k8s/client.ts'
+import { removeFormerLife } from '../k8s/former-life.ts'
 import { Janitor } from '../k8s/janitor.ts'
 import { createRecorder } from '../k8s/recorder.ts'
 import { RunnerLease } from '../k8s/runner-lease.ts'
@@ -44,6 +45,7 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
   })
   progress.refused = undefined
   scope.use(await RunnerLease.hold({ http, namespace, runner, log }))
+  await removeFormerLife({ http, namespaces: [namespace], runner, log })
   const sandboxes = settingsOf(config, (language) => language.sandbox)
   const provider = scope.use(createJobProvider({ http, config, languages: sandboxes, runner, log }))
   const recorder = createRecorder({ http, config, log })

@@ -11,7 +11,7 @@ import { Jobs } from '../../k8s/jobs.ts'
 import { recordPatch } from '../../k8s/record.ts'
 import { createRecorder } from '../../k8s/recorder.ts'
 import { type WatchedRecords, watchRecords } from '../../k8s/records.ts'
-import { RunnerLease } from '../../k8s/runner-lease.ts'
+import { RunnerLease, RunnerLife } from '../../k8s/runner-lease.ts'
 import { createJobProvider } from '../../k8s/sandbox-provider.ts'
 
 /** The provider, the recorder and the records on a real API server, in a namespace of their own under the restricted standard. Needs KUBECONFIG and the image. */
@@ -215,15 +215,16 @@ describe('what is left over', () => {
   it('of a runner without a lease is removed, of a living one it stays', async () => {
     await using _ = await RunnerLease.hold({ http, namespace: NAMESPACE, runner: 'Test-Runner.1', log: silent })
     const sandbox = await start('python')
-    const clock = (offsetMs: number) => ({
-      now: () => Date.now() + offsetMs,
-      monotonic: () => performance.now(),
-      sleep: async () => {},
-    })
+    let offsetMs = 0
+    const life = new RunnerLife({ monotonic: () => performance.now() + offsetMs })
     const janitor = { http, config: { ...config, RECORDED_BYTES: 1, JANITOR_INTERVAL_MS: 1 }, log: silent }
-    await removeOrphans({ ...janitor, clock: clock(30_000) })
-    expect(await labelsOf(sandbox.name)).toBeDefined()
-    await removeOrphans({ ...janitor, clock: clock(120_000) })
+    for (const elapsedMs of [0, 50_000, 70_000]) {
+      offsetMs = elapsedMs
+      await removeOrphans(janitor, life)
+      expect(await labelsOf(sandbox.name)).toBeDefined()
+    }
+    offsetMs = 100_000
+    await removeOrphans(janitor, life)
     expect(await labelsOf(sandbox.name)).toBeUndefined()
     await sandbox.destroy()
   })

@@ -108,5 +108,9 @@ export function readResources(text: string): Resources {
   return {
     sockets: count('TCPSocketWrap') + count('TLSWrap') + count('TCPWRAP'),
     timers: count('Timeout'),
+    idle: [...text.matchAll(/^runlet_sandboxes\{[^}]*state="idle"[^}]*\} (\d+)/gm)].reduce(
+      (sum, [, n]) => sum + Number(n),
+      0,
+    ),
   }
 }

@@ -41,7 +41,6 @@ export class ProcessWorld implements World {
   readonly apiServer: ApiServerProxy
   readonly apis: Part[] = []
   readonly runnerParts: Part[] = []
-  readonly warm: number
   readonly #ports: number[] = []
   readonly #options: Required<ProcessWorldOptions>
   readonly #env: Record<string, string>
@@ -69,8 +68,6 @@ export class ProcessWorld implements World {
       ...{ RUN_WAIT_MS: '20000', RUN_QUEUE_TTL_MS: '15000', JANITOR_INTERVAL_MS: '5000', DRAIN_SECONDS: '15' },
       ...options.env,
     }
-    const warm = Object.values(options.languages).reduce((sum, { warm: one }: { warm?: number }) => sum + (one ?? 1), 0)
-    this.warm = warm * options.runners
   }
 
   static async start(given: ProcessWorldOptions = {}): Promise<ProcessWorld> {

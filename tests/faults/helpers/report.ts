@@ -25,8 +25,6 @@ export interface FaultLine {
   doubled: number
   /** Accepted ones without a record, or recorded as lost. */
   lost: number
-  /** Programs that were seen to start more than once. */
-  repeated: number
   /** Requests that were turned away, with 503 or a connection that failed. */
   refused: number
   /** The longest that a caller of /api/run waited for an answer of whatever kind. */
@@ -45,7 +43,6 @@ const COLUMNS = [
   'recorded',
   'doubled',
   'lost',
-  'repeated',
   'refused',
   'longestRunMs',
   'normalAfterMs',
