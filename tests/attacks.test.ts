@@ -20,6 +20,7 @@ describe('the choice of attacks', () => {
 
   it('refuses a word that chooses nothing', () => {
     expect(() => ids(['py-bfp'])).toThrow('py-bfp')
+    expect(() => ids(['py-bpf', 'javascript'])).toThrow('py-bpf javascript')
   })
 })
 

@@ -52,7 +52,7 @@ const TRAITS = ['file', 'id', 'category', 'language'] as const
 /**
  * The attacks that words choose: each word is a file, an id, a category or a language. Words of one kind widen the choice, of different kinds narrow it:
  * `network process python` is what is written in Python and of either category. No words: all.
- * @throws Error on a word that is none of them
+ * @throws Error on a word that is none of them, or when nothing is left
  */
 export function chooseAttacks(attacks: readonly Attack[], words: readonly string[]): Attack[] {
   const wanted = new Map<string, Set<string>>()
@@ -61,9 +61,11 @@ export function chooseAttacks(attacks: readonly Attack[], words: readonly string
     if (trait === undefined) throw new Error(`No attack has the file, id, category or language ${word}`)
     wanted.set(trait, (wanted.get(trait) ?? new Set()).add(word))
   }
-  return attacks.filter((attack) =>
+  const chosen = attacks.filter((attack) =>
     [...wanted].every(([trait, values]) => values.has(attack[trait as (typeof TRAITS)[number]])),
   )
+  if (chosen.length === 0) throw new Error(`No attack is all of this: ${words.join(' ')}`)
+  return chosen
 }
 
 /** What came back: the HTTP status, the fields of the answer that cases look at, and the time on the caller's clock. */
