@@ -14,7 +14,6 @@ from agent import CHUNK_BYTES, HOLD_S, LIBC, SWEEP_S, WARM_ATTEMPTS, WARM_START_
 
 UIDS = range(10_000, 65_000)        # a user namespace of the kubelet has 65536; the lower ones may own files of an image
 ROOM_BYTES = 64 * 1024              # of frames of one execution that wait for the stream: from there on its guest blocks in write
-TMPFS_INODES = 16_384
 CLONE_NEWNET = 0x40000000
 SYS_FSOPEN, SYS_FSCONFIG, SYS_FSMOUNT = 430, 431, 432
 FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 1, 6
@@ -59,7 +58,7 @@ def make_tmpfs(uid, size):
     """A descriptor of a new tmpfs that is mounted nowhere yet, with the folders `tmp/work` and `shm` of that uid."""
     context = system(SYS_FSOPEN, b"tmpfs", 1)
     try:
-        for name, value in ((b"size", size), (b"nr_inodes", TMPFS_INODES), (b"uid", uid), (b"gid", uid), (b"mode", "755")):
+        for name, value in ((b"size", size), (b"nr_inodes", size // 256), (b"uid", uid), (b"gid", uid), (b"mode", "755")):
             system(SYS_FSCONFIG, context, FSCONFIG_SET_STRING, name, str(value).encode(), 0)
         system(SYS_FSCONFIG, context, FSCONFIG_CMD_CREATE, None, None, 0)
         folder = system(SYS_FSMOUNT, context, 1, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
@@ -166,6 +165,10 @@ class SandboxMeter(Meter):
     def kernel_killed(self):
         """Whether the kernel has killed for lack of memory in this pod since the execution began."""
         return self.container.kills() > self.kills_before
+
+    def settle(self):
+        """The init's rusage lacks what was killed together with it; the last look may lack what ran after it."""
+        self.reaped_cpu, self.live_cpu = max(self.reaped_cpu, self.live_cpu), 0.0
 
     def look(self):
         processes = self.nested.processes_of(self.sandbox)
@@ -359,6 +362,9 @@ class NestedExecution(Execution):
         if self.sandbox is None:  # still in the queue
             self.began = time.monotonic()
             return self.finish()
+        if cause not in ("memory", "cpu_time"):  # what is killed with its init is not in the init's rusage
+            self.agent.table = agent.guest_processes()
+            self.meter.look()
         self.sandbox.kill()
         self.loop.at((self.id, "end"), time.monotonic() + SWEEP_S, lambda: self.agent.fault(self.id, "a sandbox cannot be ended"))
 

@@ -36,6 +36,7 @@ def wait(become):
         if "command" in program:
             become(program["path"], program["command"], program["env"])
         os.close(4)
+        become.__globals__.clear()  # functions and their globals hold each other: without this they would stay until a collection
     sys.argv[1:] = program["args"]
     sys.orig_argv[2:] = program["args"]
     os.environ.update(program["env"])
@@ -70,6 +71,6 @@ def freeze():
 vanish()
 wait(nurse())
 freeze()
-globals().clear()  # functions and their globals hold each other: without this they would stay until a collection
+globals().clear()  # for the same reason
 # The import system forgets a module that fails, and `site` passes over this very failure as over a usercustomize that does not exist.
 raise ImportError(name="usercustomize")
