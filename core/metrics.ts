@@ -155,6 +155,7 @@ export const METRICS = {
     kind: 'gauge',
     help: '1 while a language that is to share Jobs (tier: nested) gets a Job for each execution, because the cluster can not',
     labels: ['language'],
+    of: 'runner',
   },
   runlet_record_seconds: {
     ...{ kind: 'histogram', unit: 'seconds', of: 'runner', labels: [], buckets: 'write' },

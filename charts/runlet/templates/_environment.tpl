@@ -141,7 +141,8 @@
 {{- range .Values.languages -}}
 {{- if . -}}{{- $sum = add $sum (int .max) -}}{{- end -}}
 {{- end -}}
-{{ mul $sum (max 1 (int .Values.runner.replicas)) }}
+{{- $runner := .Values.runner -}}
+{{ mul $sum (max 1 (int (ternary $runner.autoscaling.maxReplicas $runner.replicas $runner.autoscaling.enabled))) }}
 {{- end -}}
 
 {{/* What pods read when they start, beyond their own spec: without this they would not notice that it changed. */}}
