@@ -11,7 +11,7 @@ export function createKubeHttp(): KubeHttp {
   return new KubeHttp(config)
 }
 
-/** One rule of a Role in the sandboxes' namespace. */
+/** One rule of a Role in a namespace of sandboxes. */
 export interface Permission {
   group: string
   /** `pods/attach` for a subresource. */
@@ -19,9 +19,10 @@ export interface Permission {
   verbs: readonly string[]
 }
 
-export type Component = 'api' | 'runner'
+/** `nested`: the runner in the namespace where executions share Jobs. */
+export type Component = 'api' | 'runner' | 'nested'
 
-/** Everything that the code does with the API server, and nothing else; all of it in the sandboxes' namespace. */
+/** Everything that the code does with the API server, and nothing else; all of it in namespaces of sandboxes. */
 export const requiredPermissions: Record<Component, readonly Permission[]> = {
   api: [{ group: 'batch', resource: 'jobs', verbs: ['get', 'list', 'watch'] }],
   runner: [
@@ -32,6 +33,12 @@ export const requiredPermissions: Record<Component, readonly Permission[]> = {
     // Reading says why a Job has no pod; writing is how a held pool is told to whoever looks with kubectl.
     { group: '', resource: 'events', verbs: ['create', 'list'] },
     { group: 'coordination.k8s.io', resource: 'leases', verbs: ['create', 'delete', 'list', 'patch'] },
+  ],
+  nested: [
+    { group: 'batch', resource: 'jobs', verbs: ['create', 'delete', 'list', 'patch'] },
+    { group: '', resource: 'pods', verbs: ['get', 'list', 'watch'] },
+    { group: '', resource: 'pods/attach', verbs: ['create', 'get'] },
+    { group: '', resource: 'events', verbs: ['list'] },
   ],
 }
 

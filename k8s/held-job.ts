@@ -3,12 +3,15 @@ import type { Sandbox } from '../core/ports.ts'
 /** The Job under a sandbox, as long as we hold its stream: what the provider and the recorder both must know of it. */
 export class HeldJob {
   readonly name: string
+  /** Several executions run on it, side by side and one after the other; their records are written in groups. */
+  readonly shared: boolean
   /** It holds a record, or is about to: then it stays until its TTL, and whoever destroys the sandbox must not delete it. */
   holdsRecord = false
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(name: string) {
+  constructor(name: string, shared = false) {
     this.name = name
+    this.shared = shared
   }
 
   /** Writes on the Job happen one after the other: a late `warm` must not overwrite `finished`. */
@@ -21,7 +24,8 @@ export class HeldJob {
 
 /** A sandbox that lives on a Job. Several may share one. */
 export interface OnJob {
-  readonly job: HeldJob
+  /** undefined while the sandbox has not been given an execution, where only that decides on the Job. */
+  readonly job: HeldJob | undefined
 }
 
 export function jobOf(sandbox: Sandbox): HeldJob | undefined {

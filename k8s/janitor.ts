@@ -10,13 +10,13 @@ import type { KubeHttp } from './http.ts'
 import { type JobMetadata, Jobs } from './jobs.ts'
 import { KubeError } from './kube-error.ts'
 import { LABEL, MANAGED_BY } from './labels.ts'
-import { recordedBytes } from './record.ts'
+import { recordedBytes, recordTexts } from './record.ts'
 import { deleteLease, leaseNames, RunnerLife } from './runner-lease.ts'
 import type { RunnerKubernetesConfig } from './settings.ts'
 
 export interface JanitorOptions {
   http: Pick<KubeHttp, 'call'>
-  config: Pick<RunnerKubernetesConfig, 'NAMESPACE' | 'RECORDED_BYTES' | 'JANITOR_INTERVAL_MS'>
+  config: Pick<RunnerKubernetesConfig, 'NAMESPACE' | 'NESTED_NAMESPACE' | 'RECORDED_BYTES' | 'JANITOR_INTERVAL_MS'>
   log: Log
   metrics?: Metrics
   clock?: Clock
@@ -27,15 +27,17 @@ export interface Recorded {
   name: string
   uid: string
   bytes: number
-  /** The execution's id begins with the time it was made, so ids sort by age. */
+  /** Of its oldest record. An id begins with the time it was made, so ids sort by age. */
   executionId: string
 }
+
+type Seen = Recorded & { jobs: Jobs }
 
 /** Room is made for a while, not for one record. */
 const TARGET = 0.9
 
 /** Which Jobs go so that the rest stays within the budget: the oldest, until 90 % of it is left. Pure. */
-export function planRemoval(recorded: readonly Recorded[], budgetBytes: number): Recorded[] {
+export function planRemoval<Job extends Recorded>(recorded: readonly Job[], budgetBytes: number): Job[] {
   let total = recorded.reduce((sum, job) => sum + job.bytes, 0)
   if (total <= budgetBytes) return []
   const oldestFirst = [...recorded].sort((a, b) => (a.executionId < b.executionId ? -1 : 1))
@@ -50,7 +52,7 @@ export function planRemoval(recorded: readonly Recorded[], budgetBytes: number):
 export class Janitor implements AsyncDisposable {
   readonly #options: JanitorOptions
   readonly #clock: Clock
-  readonly #jobs: Jobs
+  readonly #namespaces: readonly Namespace[]
   readonly #life: RunnerLife
   readonly #stop = new AbortController()
   readonly #done: Promise<void>
@@ -59,7 +61,7 @@ export class Janitor implements AsyncDisposable {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#life = new RunnerLife(this.#clock)
-    this.#jobs = new Jobs(options.http, options.config.NAMESPACE)
+    this.#namespaces = namespacesOf(options)
     this.#done = this.#run()
   }
 
@@ -91,7 +93,7 @@ export class Janitor implements AsyncDisposable {
     let freed = 0
     for (const job of plan) {
       if (this.#stop.signal.aborted) break
-      await deleteSeen(this.#jobs, job.name, job.uid)
+      await deleteSeen(job.jobs, job.name, job.uid)
       freed += job.bytes
       metrics?.add('runlet_janitor_removed_total', {})
     }
@@ -101,14 +103,31 @@ export class Janitor implements AsyncDisposable {
     log.warn(fields, 'records exceed their budget: the oldest were removed before their time')
   }
 
-  async #recorded(): Promise<Recorded[]> {
-    const recorded: Recorded[] = []
-    for await (const { metadata } of this.#jobs.list(`${LABEL.executionId},${LABEL.state}=finished`)) {
-      const { name, uid, labels } = metadata
-      recorded.push({ name, uid, bytes: recordedBytes(metadata), executionId: labels?.[LABEL.executionId] ?? '' })
+  async #recorded(): Promise<Seen[]> {
+    const recorded: Seen[] = []
+    for (const { jobs, recordLabel } of this.#namespaces) {
+      for await (const { metadata } of jobs.list(`${recordLabel},${LABEL.state}=finished`)) {
+        const { name, uid } = metadata
+        const [executionId = ''] = recordTexts(metadata)
+          .map(([id]) => id)
+          .sort()
+        recorded.push({ jobs, name, uid, bytes: recordedBytes(metadata), executionId })
+      }
     }
     return recorded
   }
+}
+
+/** Where Jobs of ours are, and the label that those with records have there. */
+interface Namespace {
+  jobs: Jobs
+  recordLabel: string
+}
+
+function namespacesOf({ http, config }: Pick<JanitorOptions, 'http' | 'config'>): Namespace[] {
+  const first = { jobs: new Jobs(http, config.NAMESPACE), recordLabel: LABEL.executionId }
+  if (config.NESTED_NAMESPACE === undefined) return [first]
+  return [first, { jobs: new Jobs(http, config.NESTED_NAMESPACE), recordLabel: LABEL.executions }]
 }
 
 /**
@@ -122,20 +141,27 @@ export async function removeOrphans(
   life: RunnerLife,
 ): Promise<number> {
   const { http, config, log } = options
-  const jobs = new Jobs(http, config.NAMESPACE)
-  const unfinished: JobMetadata['metadata'][] = []
+  const unfinished: (JobMetadata['metadata'] & { jobs: Jobs })[] = []
   // Jobs before leases: a runner that starts in between is seen as living.
-  for await (const { metadata } of jobs.list(`${LABEL.managedBy}=${MANAGED_BY},${LABEL.state}!=finished`)) {
-    unfinished.push(metadata)
+  for (const { jobs } of namespacesOf(options)) {
+    for await (const { metadata } of jobs.list(`${LABEL.managedBy}=${MANAGED_BY},${LABEL.state}!=finished`))
+      unfinished.push({ ...metadata, jobs })
   }
   const { living, expired } = await life.look(http, config.NAMESPACE)
   const strays = unfinished.filter(({ labels }) => !living.has(labels?.[LABEL.runner] ?? ''))
   const lasting = life.lasting(strays.map(({ uid }) => uid))
   const orphans = strays.filter(({ uid }) => lasting.has(uid))
-  for (const { name, uid } of orphans) await deleteSeen(jobs, name, uid)
+  for (const orphan of orphans) await letGo(orphan)
   for (const name of expired) await deleteLease(http, config.NAMESPACE, name)
   if (orphans.length > 0) log.info({ removed: orphans.length }, 'Jobs of runners that are gone were removed')
   return orphans.length
+}
+
+/** One that several executions shared may hold records of those that ended. */
+async function letGo({ jobs, ...metadata }: JobMetadata['metadata'] & { jobs: Jobs }): Promise<void> {
+  const { name, uid } = metadata
+  if (recordTexts(metadata).length === 0) await deleteSeen(jobs, name, uid)
+  else await jobs.patch(name, { metadata: { labels: { [LABEL.state]: 'finished' } } })
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { V1Container, V1Job, V1PodSpec } from '@kubernetes/client-node'
+import type { V1Container, V1Job, V1PodSecurityContext, V1PodSpec, V1SecurityContext } from '@kubernetes/client-node'
 import { LABEL, MANAGED_BY } from './labels.ts'
 import type { SandboxSettings } from './settings.ts'
 
@@ -6,14 +6,18 @@ import type { SandboxSettings } from './settings.ts'
 export const CONTAINER = 'sandbox'
 
 /** What differs from one Job to the next. */
-export interface SandboxJobFacts {
+export interface JobFacts {
   name: string
   language: string
   /** Who created it and holds its stream. A label value. */
   runner: string
+  retentionSeconds: number
+}
+
+/** What differs from one Job of the `job` tier to the next. */
+export interface SandboxJobFacts extends JobFacts {
   /** Out of uidRange(settings). */
   uid: number
-  retentionSeconds: number
 }
 
 /**
@@ -41,6 +45,11 @@ export function uidRange(settings: SandboxSettings): readonly [number, number] {
 
 /** A sandbox as a Job: pure. Safe when every optional setting is missing; opening up is explicit. Valid under the `restricted` Pod Security Standard. */
 export function buildSandboxJob(settings: SandboxSettings, facts: SandboxJobFacts): V1Job {
+  return buildJob(facts, buildPod(settings, facts.uid))
+}
+
+/** The Job around a pod that runs an agent: never run again, bounded in time, kept for its records, then removed. */
+export function buildJob(facts: JobFacts, pod: V1PodSpec): V1Job {
   const labels = {
     [LABEL.managedBy]: MANAGED_BY,
     [LABEL.language]: facts.language,
@@ -63,7 +72,7 @@ export function buildSandboxJob(settings: SandboxSettings, facts: SandboxJobFact
           // An idle sandbox must not keep a node alive; an execution that is evicted with it is delivered again.
           annotations: { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'true' },
         },
-        spec: buildPodSpec(settings, facts.uid),
+        spec: pod,
       },
     },
   }
@@ -81,12 +90,38 @@ export function buildRecordJob(name: string, language: string, retentionSeconds:
       backoffLimit: 0,
       ttlSecondsAfterFinished: retentionSeconds,
       // A template is required; this one is as closed as the others although nothing runs by it.
-      template: { spec: buildPodSpec({ image: 'none' }, 1_000_000_000) },
+      template: { spec: buildPod({ image: 'none' }, 1_000_000_000) },
     },
   }
 }
 
-function buildPodSpec(settings: SandboxSettings, uid: number): V1PodSpec {
+function buildPod(settings: SandboxSettings, uid: number): V1PodSpec {
+  return buildPodSpec(settings, {
+    security: {
+      runAsNonRoot: true,
+      runAsUser: uid,
+      runAsGroup: uid,
+      seccompProfile:
+        settings.localhostSeccompProfile === undefined
+          ? { type: 'RuntimeDefault' }
+          : { type: 'Localhost', localhostProfile: settings.localhostSeccompProfile },
+    },
+    container: { capabilities: { drop: ['ALL'] } },
+    resources: RESOURCES,
+  })
+}
+
+/** In what the pods of the two tiers differ. */
+export interface PodKind {
+  security: V1PodSecurityContext
+  container: V1SecurityContext
+  /** Laid under what the settings say. */
+  resources: { requests: Record<string, string>; limits: Record<string, string> }
+  args?: string[]
+}
+
+/** A pod with one agent in it. */
+export function buildPodSpec(settings: SandboxSettings, kind: PodKind): V1PodSpec {
   return {
     restartPolicy: 'Never',
     terminationGracePeriodSeconds: GRACE_SECONDS,
@@ -97,16 +132,8 @@ function buildPodSpec(settings: SandboxSettings, uid: number): V1PodSpec {
     // No name of the cluster inside, and nobody to ask: a nameserver is required by this policy, and nothing listens on this one.
     dnsPolicy: 'None',
     dnsConfig: { nameservers: ['127.0.0.1'] },
-    securityContext: {
-      runAsNonRoot: true,
-      runAsUser: uid,
-      runAsGroup: uid,
-      seccompProfile:
-        settings.localhostSeccompProfile === undefined
-          ? { type: 'RuntimeDefault' }
-          : { type: 'Localhost', localhostProfile: settings.localhostSeccompProfile },
-    },
-    containers: [buildContainer(settings)],
+    securityContext: kind.security,
+    containers: [buildContainer(settings, kind)],
     volumes: [
       { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: settings.tmpSize ?? '128Mi' } },
       { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: settings.sharedMemorySize ?? '16Mi' } },
@@ -115,11 +142,12 @@ function buildPodSpec(settings: SandboxSettings, uid: number): V1PodSpec {
   }
 }
 
-function buildContainer(settings: SandboxSettings): V1Container {
+function buildContainer(settings: SandboxSettings, kind: PodKind): V1Container {
   return {
     name: CONTAINER,
     image: settings.image,
     imagePullPolicy: settings.imagePullPolicy ?? 'IfNotPresent',
+    ...(kind.args && { args: kind.args }),
     stdin: true,
     stdinOnce: true,
     tty: false,
@@ -128,13 +156,13 @@ function buildContainer(settings: SandboxSettings): V1Container {
     terminationMessagePolicy: 'File',
     securityContext: {
       allowPrivilegeEscalation: false,
-      capabilities: { drop: ['ALL'] },
       privileged: false,
       readOnlyRootFilesystem: true,
+      ...kind.container,
     },
     resources: {
-      requests: { ...RESOURCES.requests, ...defined(settings.resources?.requests) },
-      limits: { ...RESOURCES.limits, ...defined(settings.resources?.limits) },
+      requests: { ...kind.resources.requests, ...defined(settings.resources?.requests) },
+      limits: { ...kind.resources.limits, ...defined(settings.resources?.limits) },
     },
     volumeMounts: [
       { name: 'tmp', mountPath: '/tmp' },

@@ -7,6 +7,14 @@ export const LABEL = {
   state: `${PREFIX}state`,
   status: `${PREFIX}status`,
   executionId: `${PREFIX}execution-id`,
+  /** How many records a Job holds that several executions share, and how many of them succeeded and did not. */
+  executions: `${PREFIX}executions`,
+  succeeded: `${PREFIX}succeeded`,
+  unsuccessful: `${PREFIX}unsuccessful`,
+  /** Followed by an execution's id, on a Job that several share: its status. */
+  executionPrefix: `${PREFIX}execution-`,
+  /** On a Job that holds records only: the Job that the executions ran on. */
+  ranOn: `${PREFIX}ran-on`,
   runner: `${PREFIX}runner`,
   managedBy: 'app.kubernetes.io/managed-by',
 } as const

@@ -42,7 +42,8 @@ export class PodStream {
   readonly #routes = new Map<string, Route>()
   readonly #ready = Promise.withResolvers<ReadyFrame>()
   readonly #ended = Promise.withResolvers<StreamEnd>()
-  #isReady = false
+  /** 0 before it said ready. */
+  #slots = 0
   #over = false
   #turnBytes = 0
   #stderr = ''
@@ -128,8 +129,8 @@ export class PodStream {
 
   #dispatch(frame: AgentFrame): void {
     if (frame.type === 'ready') {
-      if (this.#isReady) this.#end('it said ready twice')
-      this.#isReady = true
+      if (this.#slots > 0) this.#end('it said ready twice')
+      this.#slots = frame.slots
       this.#ready.resolve(frame)
     } else if (frame.type === 'fault') {
       this.#fault(frame)
@@ -138,7 +139,14 @@ export class PodStream {
     }
   }
 
+  /** An agent that runs several executions ends for none of them alone: its other executions go on. */
   #fault(frame: AgentFrame & { type: 'fault' }): void {
+    const route = frame.id === null ? undefined : this.#routes.get(frame.id)
+    if (this.#slots > 1 && frame.id !== null && route) {
+      this.#routes.delete(frame.id)
+      route.listener(frame)
+      return
+    }
     for (const [id, route] of this.#routes) if (frame.id === null || frame.id === id) route.listener(frame)
     this.#end(`it reported a fault: ${frame.message.slice(0, STDERR_KEPT_CHARACTERS)}`)
   }

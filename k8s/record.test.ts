@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type ExecutionRecord, emptyResult, FinalStatus } from '../core/execution.ts'
-import { decodeRecord, encodeRecord, recordedBytes, recordKey, recordPatch, recordTexts, runningId } from './record.ts'
+import { decodeRecord, encodeRecord, recordedBytes, recordKey, recordPatch, recordTexts, runningIds } from './record.ts'
 
 const ID = 'a'.repeat(48)
 const OTHER = 'b'.repeat(48)
@@ -164,14 +164,24 @@ describe('what metadata says', () => {
   it('is nothing for an object without any', () => {
     expect(recordTexts({})).toEqual([])
     expect(recordedBytes({})).toBe(0)
-    expect(runningId({})).toBeUndefined()
+    expect(runningIds({})).toEqual([])
   })
 
   it.each([
-    ['running', ID, ID],
-    ['finished', ID, undefined],
-    ['running', 'nonsense', undefined],
+    ['running', ID, [ID]],
+    ['finished', ID, []],
+    ['running', 'nonsense', []],
   ])('state %s with id %s runs %s', (state, id, expected) => {
-    expect(runningId({ labels: { 'runlet.dev/state': state, 'runlet.dev/execution-id': id } })).toBe(expected)
+    expect(runningIds({ labels: { 'runlet.dev/state': state, 'runlet.dev/execution-id': id } })).toEqual(expected)
+  })
+
+  it('runs those that its labels call running, where several share it', () => {
+    const labels = {
+      [`runlet.dev/execution-${ID}`]: 'running',
+      'runlet.dev/execution-x': 'running',
+      'runlet.dev/state': 'warm',
+    }
+    expect(runningIds({ labels })).toEqual([ID])
+    expect(runningIds({ labels: { ...labels, [`runlet.dev/execution-${ID}`]: 'failed' } })).toEqual([])
   })
 })

@@ -26,6 +26,11 @@ export function recordKey(id: string): string {
   return ANNOTATION.recordPrefix + id
 }
 
+/** The label that says how this execution stands, on a Job that several share. */
+export function executionLabel(id: string): string {
+  return LABEL.executionPrefix + id
+}
+
 /**
  * A record as JSON of at most `budgetBytes` bytes of UTF-8. Output that does not fit is cut, at a character, and the record marked as truncated; stdout and
  * stderr get half of the room each, and what one does not need goes to the other.
@@ -78,10 +83,15 @@ export function recordTexts({ annotations }: Metadata): [id: string, text: strin
   })
 }
 
-/** The execution that runs on this Job, as its labels say. */
-export function runningId({ labels }: Metadata): string | undefined {
-  const id = labels?.[LABEL.executionId]
-  return labels?.[LABEL.state] === 'running' && id !== undefined && EXECUTION_ID.test(id) ? id : undefined
+/** The executions that run on this Job, as its labels say. */
+export function runningIds({ labels = {} }: Metadata): string[] {
+  const only = labels[LABEL.executionId]
+  if (only !== undefined) return labels[LABEL.state] === 'running' && EXECUTION_ID.test(only) ? [only] : []
+  return Object.entries(labels).flatMap(([key, status]) => {
+    if (status !== 'running' || !key.startsWith(LABEL.executionPrefix)) return []
+    const id = key.slice(LABEL.executionPrefix.length)
+    return EXECUTION_ID.test(id) ? [id] : []
+  })
 }
 
 /** Bytes that the records of an object take. */

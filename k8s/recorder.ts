@@ -10,13 +10,14 @@ import { buildRecordJob } from './job-spec.ts'
 import { type JobMetadata, Jobs } from './jobs.ts'
 import { isAlreadyExists, isNotFound, KubeError } from './kube-error.ts'
 import { LABEL } from './labels.ts'
-import { type MetadataPatch, recordPatch, recordTexts } from './record.ts'
+import { executionLabel, type MetadataPatch, recordPatch, recordTexts } from './record.ts'
+import { RecordGroup } from './record-group.ts'
 import { retrying } from './retry.ts'
 import type { RunnerKubernetesConfig } from './settings.ts'
 
 export interface RecorderOptions {
   http: Pick<KubeHttp, 'call'>
-  config: Pick<RunnerKubernetesConfig, 'NAMESPACE' | 'RETENTION_SECONDS' | 'RECORD_BYTES'>
+  config: Pick<RunnerKubernetesConfig, 'NAMESPACE' | 'NESTED_NAMESPACE' | 'RETENTION_SECONDS' | 'RECORD_BYTES'>
   log: Log
   metrics?: Metrics
   clock?: Clock
@@ -44,16 +45,22 @@ class JobRecorder implements Recorder {
   readonly #jobs: Jobs
   /** Which execution a Job was marked with as running, where others see it. */
   readonly #marked = new WeakMap<HeldJob, string>()
+  /** Of the namespace in which executions share Jobs. */
+  readonly #shared: Jobs | undefined
+  readonly #groups = new WeakMap<HeldJob, RecordGroup>()
 
   constructor(options: RecorderOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
-    this.#jobs = new Jobs(options.http, options.config.NAMESPACE)
+    const { NAMESPACE, NESTED_NAMESPACE } = options.config
+    this.#jobs = new Jobs(options.http, NAMESPACE)
+    if (NESTED_NAMESPACE !== undefined) this.#shared = new Jobs(options.http, NESTED_NAMESPACE)
   }
 
   /** What ends an earlier attempt is that its Job is deleted, as it was when it was seen to have no record: so a record that is written meanwhile is found, not lost. */
   async takeOver(id: string): Promise<boolean> {
     return await this.#bounded(async () => {
+      if (await this.#isInGroup(id)) return true
       for (;;) {
         const attempts: JobMetadata['metadata'][] = []
         for await (const { metadata } of this.#jobs.list(`${LABEL.executionId}=${id}`)) {
@@ -71,6 +78,8 @@ class JobRecorder implements Recorder {
     if (!job) return
     const labels = { [LABEL.state]: 'running', [LABEL.executionId]: id }
     try {
+      const group = this.#groupOf(job)
+      if (group) return await group.mark(id)
       await job.inOrder(async () => {
         if (job.holdsRecord) return
         await this.#jobs.patch(job.name, { metadata: { labels } })
@@ -88,7 +97,7 @@ class JobRecorder implements Recorder {
     const started = this.#clock.monotonic()
     const patch = recordPatch(record, this.#options.config.RECORD_BYTES)
     const job = sandbox && jobOf(sandbox)
-    if (!(job && (await this.#onSandbox(job, record, patch, isHeld)))) await this.#onItsOwn(record, patch)
+    if (!(job && (await this.#onSandbox(job, record, patch, isHeld)))) await this.#onItsOwn(record, patch, job)
     this.#options.metrics?.observe('runlet_record_seconds', {}, (this.#clock.monotonic() - started) / 1000)
   }
 
@@ -99,6 +108,9 @@ class JobRecorder implements Recorder {
     patch: MetadataPatch,
     isHeld: () => boolean = () => true,
   ): Promise<boolean> {
+    const group = this.#groupOf(job)
+    // An earlier attempt that shares its Job can't be ended by deleting that: so it is recorded there only while there can be no other.
+    if (group) return await group.add(record, () => isHeld() && this.#isYoung(record))
     job.holdsRecord = true
     const write = async () => {
       if (!isHeld() || !this.#isSeen(job, record)) return false
@@ -116,8 +128,40 @@ class JobRecorder implements Recorder {
   }
 
   /** Another attempt would find this one, or can not have begun yet. */
-  #isSeen(job: HeldJob, { id, startedAt }: ExecutionRecord): boolean {
-    return this.#marked.get(job) === id || this.#clock.now() - (startedAt ?? 0) < UNSEEN_MS
+  #isSeen(job: HeldJob, record: ExecutionRecord): boolean {
+    return this.#marked.get(job) === record.id || this.#isYoung(record)
+  }
+
+  #isYoung({ startedAt }: ExecutionRecord): boolean {
+    return this.#clock.now() - (startedAt ?? 0) < UNSEEN_MS
+  }
+
+  async #isInGroup(id: string): Promise<boolean> {
+    if (!this.#shared) return false
+    for await (const { metadata } of this.#shared.list(executionLabel(id))) {
+      if (recordTexts(metadata).some(([recorded]) => recorded === id)) return true
+    }
+    return false
+  }
+
+  /** Where the records of a Job that several executions share are written together. */
+  #groupOf(job: HeldJob): RecordGroup | undefined {
+    const { config, log, budgetMs = BUDGET_MS } = this.#options
+    if (!job.shared || !this.#shared) return undefined
+    const known = this.#groups.get(job)
+    if (known) return known
+    const { RETENTION_SECONDS: retentionSeconds, RECORD_BYTES: recordBytes } = config
+    const group = new RecordGroup({
+      job,
+      jobs: this.#shared,
+      retentionSeconds,
+      recordBytes,
+      budgetMs,
+      clock: this.#clock,
+      log,
+    })
+    this.#groups.set(job, group)
+    return group
   }
 
   /** False when the Job has changed since it was seen. */
@@ -132,11 +176,14 @@ class JobRecorder implements Recorder {
   }
 
   /** Its name comes from the execution's id: that it is there already means that the execution is recorded. */
-  async #onItsOwn(record: ExecutionRecord, { metadata }: MetadataPatch): Promise<void> {
+  async #onItsOwn(record: ExecutionRecord, { metadata }: MetadataPatch, ranOn?: HeldJob): Promise<void> {
     const { RETENTION_SECONDS } = this.#options.config
     const job = buildRecordJob(`record-${record.id}`, record.language, RETENTION_SECONDS)
     Object.assign(job.metadata ?? {}, { annotations: metadata.annotations })
     Object.assign(job.metadata?.labels ?? {}, metadata.labels)
+    // So that the same recipe finds it as where it would have stood.
+    const found = { [LABEL.ranOn]: ranOn?.name, [executionLabel(record.id)]: record.result.status }
+    if (ranOn?.shared) Object.assign(job.metadata?.labels ?? {}, found)
     try {
       await this.#bounded(() => this.#jobs.create(job))
     } catch (error) {

@@ -46,10 +46,25 @@ export const SandboxSettings = z.strictObject({
 })
 export type SandboxSettings = z.infer<typeof SandboxSettings>
 
+/** What the `nested` tier has besides: how many executions share a Job, side by side and one after the other. */
+export const NestedSettings = z.strictObject({
+  /** Executions that run in one Job at the same time. */
+  slots: z.int().min(1).max(64).default(4),
+  /** After so many a Job is replaced. One costs about a CPU-second to start: at 2000 that is half a millisecond for each execution. */
+  executionsPerJob: z.int().min(1).default(2000),
+  /** After this it is replaced too, so that images and nodes roll. */
+  maxAgeSeconds: z.int().min(10).max(10_800).default(900),
+})
+export type NestedSettings = z.infer<typeof NestedSettings>
+
+const Namespace = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be the name of a namespace')
+
 /** Variables of every process that talks to Kubernetes. */
 export const KubernetesConfig = z.object({
   /** Where the sandboxes live. */
-  NAMESPACE: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be the name of a namespace'),
+  NAMESPACE: Namespace,
+  /** Where the Jobs of the nested tier live; not set where no language uses it. */
+  NESTED_NAMESPACE: Namespace.optional(),
 })
 
 /** Variables of the runner. */

@@ -27,8 +27,19 @@ describe('RunnerConfig', () => {
   it('tells the pool from the sandboxes, and leaves aliases to the api', () => {
     const python = { image: 'p', aliases: ['py'], tier: 'job', warm: 3, max: 9, hostUsers: false, tmpSize: '16Mi' }
     expect(languages({ python })().LANGUAGES).toEqual({
-      python: { pool: { warm: 3, max: 9 }, sandbox: { image: 'p', hostUsers: false, tmpSize: '16Mi' } },
+      python: {
+        pool: { warm: 3, max: 9 },
+        tier: 'job',
+        nested: { slots: 4, executionsPerJob: 2000, maxAgeSeconds: 900 },
+        sandbox: { image: 'p', hostUsers: false, tmpSize: '16Mi' },
+      },
     })
+  })
+
+  it('takes a tier, and what it is to be like', () => {
+    const python = { image: 'p', tier: 'nested', nested: { slots: 8 } }
+    const { LANGUAGES } = readConfig(RunnerConfig, { ...NEEDED, LANGUAGES: JSON.stringify({ python }) })
+    expect(LANGUAGES.python).toMatchObject({ tier: 'nested', nested: { slots: 8, maxAgeSeconds: 900 } })
   })
 
   it('names everything that is missing at once', () => {
@@ -41,7 +52,8 @@ describe('RunnerConfig', () => {
     ['a name that can be no label', { 'C++': { image: 'c' } }, /LANGUAGES/],
     ['more warm than may live', { python: { image: 'p', warm: 5, max: 4 } }, /warm is above max/],
     ['no sandbox at all', { python: { image: 'p', max: 0 } }, /max/],
-    ['a tier that is not there', { python: { image: 'p', tier: 'nested' } }, /tier/],
+    ['a tier that is not there', { python: { image: 'p', tier: 'hover' } }, /tier/],
+    ['a Job without slots', { python: { image: 'p', nested: { slots: 0 } } }, /slots/],
     ['a setting that is not there', { python: { image: 'p', wram: 1 } }, /wram/],
   ])('refuses %s', (_, value, message) => {
     expect(languages(value)).toThrow(message)

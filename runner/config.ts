@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { BrokerConfig } from '../broker/config.ts'
 import { flag, integer, json, logLevel, port } from '../core/config.ts'
 import { LanguageAlias, LanguageName } from '../core/languages.ts'
-import { RunnerKubernetesConfig, SandboxSettings } from '../k8s/settings.ts'
+import { NestedSettings, RunnerKubernetesConfig, SandboxSettings } from '../k8s/settings.ts'
 import { DEFAULT_SETTINGS } from './settings.ts'
 
 /** One language as an operator describes it. What is not said here is about its sandboxes: k8s/settings.ts. */
@@ -11,15 +11,22 @@ const LanguageSettings = z
     ...SandboxSettings.shape,
     /** For the api. */
     aliases: z.array(LanguageAlias).default([]),
-    /** How sandboxes are made; `job`: a Job for each. */
-    tier: z.literal('job').default('job'),
+    /** How sandboxes are made; `job`: a Job for each execution, `nested`: many executions share a Job, each in a sandbox of its own. */
+    tier: z.enum(['job', 'nested']).default('job'),
+    /** For the nested tier. */
+    nested: NestedSettings.prefault({}),
     /** Sandboxes that each runner keeps ready. */
     warm: z.int().min(0).default(1),
     /** Sandboxes that each runner may have at a time, whatever their state. */
     max: z.int().min(1).default(4),
   })
   .refine(({ warm, max }) => warm <= max, 'warm is above max')
-  .transform(({ aliases: _aliases, tier: _tier, warm, max, ...sandbox }) => ({ pool: { warm, max }, sandbox }))
+  .transform(({ aliases: _aliases, tier, nested, warm, max, ...sandbox }) => ({
+    pool: { warm, max },
+    tier,
+    nested,
+    sandbox,
+  }))
 
 const LanguageMap = z
   .record(LanguageName, LanguageSettings)

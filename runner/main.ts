@@ -5,10 +5,11 @@ import type { Log } from '../core/log.ts'
 import { aborted, systemClock } from '../core/time.ts'
 import { createKubeHttp, missingPermissions } from '../k8s/client.ts'
 import { removeFormerLife } from '../k8s/former-life.ts'
+import type { KubeHttp } from '../k8s/http.ts'
 import { Janitor } from '../k8s/janitor.ts'
+import { createProvider } from '../k8s/provider.ts'
 import { createRecorder } from '../k8s/recorder.ts'
 import { RunnerLease } from '../k8s/runner-lease.ts'
-import { createJobProvider } from '../k8s/sandbox-provider.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { startTelemetryServer } from '../telemetry/server.ts'
@@ -37,7 +38,7 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
   scope.use(await startTelemetryServer({ host: config.HOST, port: config.METRICS_PORT, ready, metrics }))
   const http = scope.use(createKubeHttp())
   await waitForAccess({
-    missing: (signal) => missingPermissions(http, 'runner', namespace, signal),
+    missing: (signal) => missingAccess(http, config, signal),
     onRefused: (reason) => {
       progress.refused = reason
     },
@@ -46,8 +47,7 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
   progress.refused = undefined
   scope.use(await RunnerLease.hold({ http, namespace, runner, log }))
   await removeFormerLife({ http, namespaces: [namespace], runner, log })
-  const sandboxes = settingsOf(config, (language) => language.sandbox)
-  const provider = scope.use(createJobProvider({ http, config, languages: sandboxes, runner, log }))
+  const provider = scope.use(createProvider({ http, config, languages: config.LANGUAGES, runner, metrics, log }))
   const recorder = createRecorder({ http, config, log })
   const consumer = scope.use(await connectConsumer({ settings: config, log, name: runner }))
   progress.consumer = consumer
@@ -62,6 +62,13 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
   scope.use(new Janitor({ http, config, log, metrics }))
   log.info({ runner, languages }, 'The runner takes executions')
   await aborted(stop.signal)
+}
+
+async function missingAccess(http: KubeHttp, config: RunnerConfig, signal: AbortSignal): Promise<string[]> {
+  const { NAMESPACE, NESTED_NAMESPACE } = config
+  const missing = await missingPermissions(http, 'runner', NAMESPACE, signal)
+  if (NESTED_NAMESPACE === undefined) return missing
+  return [...missing, ...(await missingPermissions(http, 'nested', NESTED_NAMESPACE, signal))]
 }
 
 type LanguageSettings = RunnerConfig['LANGUAGES'][string]

@@ -73,6 +73,7 @@
 {{- include "runlet.variables" (dict
   "METRICS_PORT" 9090
   "NAMESPACE" (include "runlet.sandboxNamespace" .)
+  "NESTED_NAMESPACE" (ternary (include "runlet.nestedNamespace" .) nil (eq (include "runlet.usesNested" .) "true"))
   "LOG_LEVEL" $values.logLevel
   "TIMINGS" $values.timings
   "RETENTION_SECONDS" $values.records.retentionSeconds
@@ -143,6 +144,18 @@
 {{- end -}}
 {{- $runner := .Values.runner -}}
 {{ mul $sum (max 1 (int (ternary $runner.autoscaling.maxReplicas $runner.replicas $runner.autoscaling.enabled))) }}
+{{- end -}}
+
+{{- define "runlet.nestedPodQuota" -}}
+{{- $sum := 0 -}}
+{{- range .Values.languages -}}
+{{- if . -}}{{- if eq (.tier | default "job") "nested" -}}
+{{- $slots := int (dig "nested" "slots" 4 .) -}}
+{{- $sum = add $sum (div (sub (add (int .max) $slots) 1) $slots) -}}
+{{- end -}}{{- end -}}
+{{- end -}}
+{{- $runner := .Values.runner -}}
+{{ mul 4 $sum (max 1 (int (ternary (dig "autoscaling" "maxReplicas" 1 $runner) $runner.replicas (dig "autoscaling" "enabled" false $runner)))) }}
 {{- end -}}
 
 {{/* What pods read when they start, beyond their own spec: without this they would not notice that it changed. */}}

@@ -10,6 +10,17 @@
 {{- .Values.sandboxes.namespace.name | default (printf "%s%s-sandboxes" $prefix (include "runlet.name" .) | trunc 63 | trimSuffix "-") -}}
 {{- end -}}
 
+{{/* Where executions share Jobs: beside the other, for their pods are of another shape. */}}
+{{- define "runlet.nestedNamespace" -}}
+{{- .Values.sandboxes.nested.name | default (printf "%s-nested" (include "runlet.sandboxNamespace" . | trunc 56 | trimSuffix "-")) -}}
+{{- end -}}
+
+{{- define "runlet.usesNested" -}}
+{{- $uses := false -}}
+{{- range .Values.languages -}}{{- if . -}}{{- if eq (.tier | default "job") "nested" -}}{{- $uses = true -}}{{- end -}}{{- end -}}{{- end -}}
+{{ $uses }}
+{{- end -}}
+
 {{- define "runlet.chartLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

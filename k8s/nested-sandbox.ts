@@ -1,0 +1,94 @@
+import type { AgentFrame, RunnerFrame } from '../core/frames.ts'
+import type { Sandbox, SandboxEnd } from '../core/ports.ts'
+import type { HeldJob, OnJob } from './held-job.ts'
+import type { ExecuteFrame, NestedHost } from './nested-host.ts'
+
+/** Where slots come from, as one slot sees it. */
+export interface Slots {
+  readonly version: string
+  /**
+   * The Job that is to run this execution. Only now is it chosen: so a slot that waits for its execution holds no Job back from being renewed.
+   * @throws Error when none has room, as when it has just been lost
+   */
+  board(slot: NestedSandbox, id: string): NestedHost
+  /** The slot is free, or will never be used. */
+  free(slot: NestedSandbox): void
+}
+
+/** The sandbox of the `nested` tier: room for one execution in one of the Jobs of its language, and then that execution's own sandbox in there. */
+export class NestedSandbox implements Sandbox, OnJob {
+  readonly language: string
+  readonly ended: Promise<SandboxEnd>
+  readonly #slots: Slots
+  readonly #number: number
+  readonly #end = Promise.withResolvers<SandboxEnd>()
+  #boarded: { host: NestedHost; id: string } | undefined
+  #listener: ((frame: AgentFrame) => void) | undefined
+  #over = false
+  #destroyed: Promise<void> | undefined
+
+  constructor(language: string, number: number, slots: Slots) {
+    this.language = language
+    this.#number = number
+    this.#slots = slots
+    this.ended = this.#end.promise
+  }
+
+  /** Begins with the Job's name as soon as there is a Job. */
+  get name(): string {
+    return `${this.#boarded?.host.job.name ?? this.language}/${this.#number}`
+  }
+
+  get version(): string {
+    return this.#boarded?.host.version ?? this.#slots.version
+  }
+
+  get job(): HeldJob | undefined {
+    return this.#boarded?.host.job
+  }
+
+  onFrame(listener: (frame: AgentFrame) => void): void {
+    this.#listener = listener
+  }
+
+  send(frame: RunnerFrame): void {
+    if (frame.type === 'execute') this.#begin(frame)
+    else this.#boarded?.host.send(frame)
+  }
+
+  /** The Job that it could have been used in is gone. */
+  takeBack(): void {
+    this.#settle({ reason: 'finished' })
+  }
+
+  destroy(): Promise<void> {
+    this.#settle({ reason: 'finished' })
+    this.#destroyed ??= this.#leave()
+    return this.#destroyed
+  }
+
+  #begin(frame: ExecuteFrame): void {
+    const host = this.#slots.board(this, frame.id)
+    this.#boarded = { host, id: frame.id }
+    host.begin(frame, {
+      frame: (received) => this.#receive(received),
+      lost: (end) => this.#settle(end),
+    })
+  }
+
+  #receive(frame: AgentFrame): void {
+    if (this.#over) return
+    this.#listener?.(frame)
+    if (frame.type === 'result') this.#settle({ reason: 'finished' })
+  }
+
+  #settle(end: SandboxEnd): void {
+    this.#over = true
+    this.#end.resolve(end)
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#boarded) await this.#boarded.host.leave(this.#boarded.id)
+    this.#slots.free(this)
+  }
+}
