@@ -6,10 +6,12 @@ import { type ExecutionRequest, toProgram } from './request.ts'
 /** A checked request as what travels through the queue, with a new id. */
 export function createEnvelope(
   request: ExecutionRequest,
-  { ids, clock, limits }: Pick<ApiDeps, 'ids' | 'clock' | 'limits'>,
+  { ids, clock, limits, log }: Pick<ApiDeps, 'ids' | 'clock' | 'limits' | 'log'>,
 ): Envelope {
   const now = clock.now()
-  return { version: 1, id: ids.create(now), acceptedAt: now, program: toProgram(request, limits) }
+  const envelope: Envelope = { version: 1, id: ids.create(now), acceptedAt: now, program: toProgram(request, limits) }
+  log.debug({ id: envelope.id, language: envelope.program.language }, 'A request became an execution')
+  return envelope
 }
 
 export const checkLocation = (id: string) => `/api/schedule/check/${id}`

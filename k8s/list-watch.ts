@@ -38,6 +38,8 @@ export interface ListWatchOptions<Item> {
   metadataOnly?: boolean
   handler: Handler<Item>
   log: Log
+  /** Told when a watch broke and is begun anew. */
+  onRestart?: ((cause: 'silent' | 'gone' | 'failed') => void) | undefined
   clock?: Pick<Clock, 'sleep' | 'monotonic'>
   /** Objects in one answer to a list. */
   pageSize?: number
@@ -160,6 +162,7 @@ export class ListWatch<Item extends Named> implements AsyncDisposable {
       }
     } catch (error) {
       if (!dead.signal.aborted) throw error
+      this.#options.onRestart?.('silent')
       this.#options.log.warn({ path: this.#options.path, silenceMs: silence }, 'a watch went silent: opening a new one')
     } finally {
       clearTimeout(timer)
@@ -196,9 +199,11 @@ export class ListWatch<Item extends Named> implements AsyncDisposable {
     // What was listed is too old to go on from, or a page's token is: list anew, at once.
     if (error instanceof KubeError && error.status === 410) {
       this.#version = undefined
+      this.#options.onRestart?.('gone')
       this.#options.log.info(fields, 'a watch cannot go on from where it was: listing again')
       if (this.#failures++ === 0) return
     } else {
+      this.#options.onRestart?.('failed')
       this.#options.log.warn(fields, 'a list or watch failed: trying again')
     }
     await this.#pause(error instanceof KubeError ? error.retryAfterMs : undefined)

@@ -64,6 +64,13 @@ describe('find', () => {
     expect(await run.records.find(id('1'), 5000)).toEqual(final(record('1')))
   })
 
+  it('measures how late it knows what ends from now on, not what it finds when it starts', async () => {
+    await using run = await world([['a', holding(record('1'))]])
+    await run.create('b', holding({ ...record('2'), finishedAt: Date.now() }))
+    expect(await run.records.find(id('2'), 5000)).toMatchObject({ status: 'final' })
+    expect(run.metrics.get('runlet_watch_lag_seconds')).toBe(1)
+  })
+
   it('finds each of several records on one Job', async () => {
     await using run = await world([['a', holding(record('1'), record('2', 'failed'))]])
     expect(await run.records.find(id('1'), 0)).toEqual(final(record('1')))

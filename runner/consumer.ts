@@ -62,11 +62,13 @@ export class ExecutionConsumer {
 
   /** Never rejects. */
   handle = async (delivery: Delivery): Promise<Verdict> => {
-    const { recorder, metrics } = this.#dependencies
+    const { recorder, metrics, log } = this.#dependencies
     const { id, program } = delivery.envelope
+    const { redelivered } = delivery
+    log.debug({ id, language: program.language, redelivered }, 'An execution was delivered')
     let verdict: Verdict
     try {
-      const known = delivery.redelivered && (await recorder.takeOver(id))
+      const known = redelivered && (await recorder.takeOver(id))
       verdict = known ? 'ack' : await this.#run(delivery)
     } catch (thrown) {
       verdict = await this.#fail(delivery, toAppError(thrown))
@@ -80,6 +82,7 @@ export class ExecutionConsumer {
       const error = toAppError(thrown)
       if (error.code !== 'sandbox_lost' || !this.#isAwaited(delivery) || !isHeld(delivery)) throw error
       this.#dependencies.log.warn({ id: delivery.envelope.id, error }, 'A run lost its sandbox and is tried again')
+      this.#dependencies.metrics.add('runlet_run_retries_total', { language: delivery.envelope.program.language })
       return this.#attempt(delivery)
     })
     return (await kept) || answered ? 'ack' : 'requeue'
@@ -90,9 +93,10 @@ export class ExecutionConsumer {
    * record is written to. Nobody waits for its end.
    */
   async #attempt(delivery: Delivery): Promise<Finished> {
-    const { clock, metrics, settings } = this.#dependencies
+    const { clock, metrics, settings, log } = this.#dependencies
     const { envelope } = delivery
-    const { language } = envelope.program
+    const { id, program } = envelope
+    const { language } = program
     const received = clock.monotonic()
     const queue = clock.now() - envelope.acceptedAt
     const options = this.#admit(delivery)
@@ -100,15 +104,18 @@ export class ExecutionConsumer {
     const entered = clock.monotonic()
     const { sandbox, path, release } = await this.#dependencies.pool.claim(language, options)
     const claimed = clock.monotonic()
-    const stopMark = markRunningAfter(settings.markRunningAfterMs, envelope.id, sandbox, this.#dependencies)
+    log.debug({ id, sandbox: sandbox.name, path, waitedMs: claimed - received }, 'An execution got its sandbox')
+    const stopMark = markRunningAfter(settings.markRunningAfterMs, id, sandbox, this.#dependencies)
     try {
       const execution = await execute(envelope, sandbox, { clock, graceMs: settings.graceMs })
       const answered = this.#isAwaited(delivery)
+      const { status, wallTimeMs } = execution.result
+      log.debug({ id, sandbox: sandbox.name, status, wallTimeMs }, 'An execution ended')
       const waited = { queue, gate: entered - received, claim: claimed - entered }
       this.#reply(delivery, execution, { ...waited, ...execution.timings, runner: clock.monotonic() - received })
       metrics.observe('runlet_claim_seconds', { language, path }, (claimed - entered) / 1000)
       metrics.observe('runlet_execution_seconds', { language, path }, (clock.monotonic() - received) / 1000)
-      metrics.add('runlet_executions_total', { language, status: execution.result.status, path })
+      metrics.add('runlet_executions_total', { language, status, path })
       return { answered, kept: this.#keep(delivery, execution, sandbox, stopMark()) }
     } finally {
       const marking = stopMark()

@@ -46,6 +46,7 @@ describe('a dead letter', () => {
     })
     expect(recorder.sandboxes).toEqual([undefined])
     expect(metrics.get('runlet_executions_total', 'python', 'lost', 'none')).toBe(1)
+    expect(metrics.get('runlet_dead_letters_total', 'python', 'recorded')).toBe(1)
   })
 
   it('of an execution that did end changes nothing', async () => {
@@ -56,8 +57,9 @@ describe('a dead letter', () => {
   })
 
   it('of a run whose caller still waits is answered, and nothing is kept', async () => {
-    const { recorder, replies, handle, letter } = arrange()
+    const { recorder, replies, handle, letter, metrics } = arrange()
     expect(await handle(letter(1_000))).toBe('ack')
+    expect(metrics.get('runlet_dead_letters_total', 'python', 'answered')).toBe(1)
     expect(replies).toEqual([{ id: ID, error: { code: 'no_capacity', message: expect.any(String) } }])
     expect(recorder.records.size).toBe(0)
   })

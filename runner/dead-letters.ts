@@ -17,20 +17,29 @@ export function createDeadLetterHandler(dependencies: DeadLetterDependencies): D
   const { recorder, clock, metrics, log, settings } = dependencies
   return async (delivery) => {
     const { id, program } = delivery.envelope
+    const { language } = program
+    const count = (end: 'answered' | 'known' | 'recorded' | 'failed') =>
+      metrics.add('runlet_dead_letters_total', { language, end })
     try {
       if (isAwaited(delivery, clock.now(), settings)) {
         replyError(delivery, new AppError('no_capacity'))
+        count('answered')
         return 'ack'
       }
-      if (await recorder.takeOver(id)) return 'ack'
+      if (await recorder.takeOver(id)) {
+        count('known')
+        return 'ack'
+      }
       if (await keepRecord(lostRecord(delivery.envelope, clock.now()), undefined, dependencies)) {
-        log.warn({ id, language: program.language }, 'An execution was given up and recorded as lost')
-        metrics.add('runlet_executions_total', { language: program.language, status: 'lost', path: 'none' })
+        log.warn({ id, language }, 'An execution was given up and recorded as lost')
+        metrics.add('runlet_executions_total', { language, status: 'lost', path: 'none' })
+        count('recorded')
         return 'ack'
       }
     } catch (thrown) {
       log.error({ id, error: toError(thrown) }, 'The end of an execution that was given up could not be recorded')
     }
+    count('failed')
     return 'requeue'
   }
 }

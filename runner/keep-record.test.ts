@@ -28,14 +28,16 @@ describe('keepRecord', () => {
   })
 
   it('tries again after each pause', async () => {
-    const { clock, recorder, dependencies, log } = arrange(2)
+    const { clock, recorder, dependencies, log, metrics } = arrange(2)
     const kept = keepRecord(aRecord(1), undefined, dependencies)
     await clock.advance(10)
     expect(recorder.records.size).toBe(0)
     await clock.advance(100)
     expect(await kept).toBe(true)
     expect(recorder.records.size).toBe(1)
-    expect(log.lines).toEqual(Array(2).fill('warn A record could not be written'))
+    const failed = 'warn A record could not be written'
+    expect(log.lines).toEqual([failed, failed, 'debug A record was written'])
+    expect(metrics.get('runlet_record_failures_total')).toBe(2)
   })
 
   it('gives up after the last, and says so', async () => {

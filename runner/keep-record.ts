@@ -25,9 +25,12 @@ export async function keepRecord(
   for (let attempt = 0; attempt <= recordRetryMs.length; attempt++) {
     try {
       await recorder.record(record, sandbox, isHeld)
-      metrics.observe('runlet_record_seconds', {}, (clock.monotonic() - started) / 1000)
+      const seconds = (clock.monotonic() - started) / 1000
+      metrics.observe('runlet_record_seconds', {}, seconds)
+      log.debug({ id: record.id, sandbox: sandbox?.name, seconds }, 'A record was written')
       return true
     } catch (thrown) {
+      metrics.add('runlet_record_failures_total', {})
       log.warn({ id: record.id, attempt, error: toError(thrown) }, 'A record could not be written')
       const pause = recordRetryMs[attempt]
       if (pause !== undefined) await clock.sleep(pause)
