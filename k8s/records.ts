@@ -12,21 +12,29 @@ import type { KubeHttp } from './http.ts'
 import { type JobMetadata, Jobs } from './jobs.ts'
 import { LABEL } from './labels.ts'
 import { ListWatch, type ListWatchOptions } from './list-watch.ts'
-import { decodeRecord, recordKey, recordTexts, runningId } from './record.ts'
+import { decodeRecord, recordKey, recordTexts, runningIds } from './record.ts'
 import type { ApiKubernetesConfig } from './settings.ts'
 import { Waiters } from './waiters.ts'
 
 export interface RecordsOptions {
   http: Pick<KubeHttp, 'call' | 'open'>
-  config: Pick<ApiKubernetesConfig, 'NAMESPACE' | 'RECORD_CACHE_BYTES'>
+  config: Pick<ApiKubernetesConfig, 'NAMESPACE' | 'NESTED_NAMESPACE' | 'RECORD_CACHE_BYTES'>
   log: Log
   metrics?: Metrics
   /** For tests: how the watch is made. */
   watch?: Partial<Pick<ListWatchOptions<JobMetadata>, 'clock' | 'pageSize' | 'silenceMs'>>
 }
 
+/** Jobs of a namespace that hold records. */
+interface Source {
+  jobs: Jobs
+  watch: ListWatch<JobMetadata>
+  idsOfJob: Map<string, string[]>
+}
+
 /** What is known of one execution: the Job that says it, and whether that is its end. */
 interface Entry {
+  source: Source
   job: string
   final: boolean
 }
@@ -51,40 +59,27 @@ export function watchRecords(options: RecordsOptions): WatchedRecords {
 
 class JobRecords implements WatchedRecords {
   readonly #options: RecordsOptions
-  readonly #jobs: Jobs
+  readonly #sources: readonly Source[]
   readonly #index = new Map<string, Entry>()
-  readonly #idsOfJob = new Map<string, string[]>()
   readonly #bodies: LRUCache<string, Body, Entry>
   readonly #removed = new LRUCache<string, true>({ max: REMEMBERED_REMOVALS })
   readonly #waiters = new Waiters()
-  readonly #watch: ListWatch<JobMetadata>
 
   constructor(options: RecordsOptions) {
     this.#options = options
-    this.#jobs = new Jobs(options.http, options.config.NAMESPACE)
     this.#bodies = new LRUCache<string, Body, Entry>({
       maxSize: options.config.RECORD_CACHE_BYTES,
       sizeCalculation: (body) => ENTRY_BYTES + sizeOf(body),
-      fetchMethod: async (id, _stale, { context }) => await this.#read(id, context.job),
+      fetchMethod: async (id, _stale, { context }) => await this.#read(id, context),
     })
-    this.#watch = new ListWatch<JobMetadata>({
-      ...options.watch,
-      http: options.http,
-      path: this.#jobs.path,
-      labelSelector: LABEL.executionId,
-      metadataOnly: true,
-      onRestart: (cause) => options.metrics?.add('runlet_watch_restarts_total', { cause }),
-      log: options.log,
-      handler: {
-        upsert: (name, { metadata }) => this.#upsert(name, metadata),
-        remove: (name) => this.#remove(name),
-        synced: () => this.#measure(),
-      },
-    })
+    const { NAMESPACE, NESTED_NAMESPACE } = options.config
+    this.#sources = [this.#follow(NAMESPACE, LABEL.executionId)]
+    if (NESTED_NAMESPACE !== undefined)
+      this.#sources = [...this.#sources, this.#follow(NESTED_NAMESPACE, LABEL.executions)]
   }
 
   get synced(): boolean {
-    return this.#watch.synced
+    return this.#sources.every(({ watch }) => watch.synced)
   }
 
   async find(id: string, waitMs: number, signal?: AbortSignal): Promise<Lookup> {
@@ -99,8 +94,28 @@ class JobRecords implements WatchedRecords {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#watch[Symbol.asyncDispose]()
+    await Promise.all(this.#sources.map(({ watch }) => watch[Symbol.asyncDispose]()))
     this.#waiters.releaseAll()
+  }
+
+  #follow(namespace: string, labelSelector: string): Source {
+    const jobs = new Jobs(this.#options.http, namespace)
+    const watch = new ListWatch<JobMetadata>({
+      ...this.#options.watch,
+      http: this.#options.http,
+      path: jobs.path,
+      labelSelector,
+      metadataOnly: true,
+      onRestart: (cause) => this.#options.metrics?.add('runlet_watch_restarts_total', { cause }),
+      log: this.#options.log,
+      handler: {
+        upsert: (name, { metadata }) => this.#upsert(source, name, metadata),
+        remove: (name) => this.#remove(source, name),
+        synced: () => this.#measure(),
+      },
+    })
+    const source: Source = { jobs, watch, idsOfJob: new Map() }
+    return source
   }
 
   async #body(id: string, entry: Entry): Promise<ExecutionRecord> {
@@ -124,19 +139,20 @@ class JobRecords implements WatchedRecords {
     return record
   }
 
-  async #read(id: string, job: string): Promise<Body | undefined> {
-    const found = await this.#jobs.get(job)
+  async #read(id: string, { source, job }: Entry): Promise<Body | undefined> {
+    const found = await source.jobs.get(job)
     const text = found?.metadata.annotations?.[recordKey(id)]
     return text === undefined ? undefined : { text }
   }
 
   /** The first record of an id stays: what was read once does not change, whatever happens to the annotation. */
-  #upsert(job: string, metadata: JobMetadata['metadata']): void {
-    const running = runningId(metadata)
-    if (running !== undefined && !this.#index.has(running)) this.#add(running, { job, final: false })
+  #upsert(source: Source, job: string, metadata: JobMetadata['metadata']): void {
+    for (const id of runningIds(metadata)) {
+      if (!this.#index.has(id)) this.#add(id, { source, job, final: false })
+    }
     for (const [id, text] of recordTexts(metadata)) {
       if (this.#index.get(id)?.final) continue
-      this.#add(id, { job, final: true })
+      this.#add(id, { source, job, final: true })
       this.#bodies.set(id, { text })
       this.#waiters.release(id)
       if (this.synced) this.#measureLag(text)
@@ -146,20 +162,20 @@ class JobRecords implements WatchedRecords {
 
   #add(id: string, entry: Entry): void {
     this.#index.set(id, entry)
-    const ids = this.#idsOfJob.get(entry.job)
-    if (!ids) this.#idsOfJob.set(entry.job, [id])
+    const ids = entry.source.idsOfJob.get(entry.job)
+    if (!ids) entry.source.idsOfJob.set(entry.job, [id])
     else if (!ids.includes(id)) ids.push(id)
   }
 
-  #remove(job: string): void {
-    for (const id of this.#idsOfJob.get(job) ?? []) {
+  #remove(source: Source, job: string): void {
+    for (const id of source.idsOfJob.get(job) ?? []) {
       const entry = this.#index.get(id)
-      if (entry?.job !== job) continue
+      if (entry?.source !== source || entry.job !== job) continue
       this.#index.delete(id)
       this.#bodies.delete(id)
       if (entry.final) this.#removed.set(id, true)
     }
-    this.#idsOfJob.delete(job)
+    source.idsOfJob.delete(job)
     this.#measure()
   }
 
