@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { type ExecutionRecord, emptyResult } from '../core/execution.ts'
+import type { Log } from '../core/log.ts'
+import { FakeClock } from '../tests/fakes/clock.ts'
+import { FakeKube } from '../tests/fakes/kube.ts'
+import { HeldJob } from './held-job.ts'
+import { Jobs } from './jobs.ts'
+import { decodeRecord, recordKey, recordTexts } from './record.ts'
+import { PAGE_BYTES, RecordGroup } from './record-group.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const JOBS = '/apis/batch/v1/namespaces/nested/jobs'
+const id = (count: number) => count.toString(16).padStart(48, '0')
+const record = (count: number, stdout = ''): ExecutionRecord => ({
+  ...{ version: 1, id: id(count), language: 'python', languageVersion: '3.13.5' },
+  ...{ acceptedAt: 1, startedAt: 2, finishedAt: 3, digest: 'd' },
+  result: { ...emptyResult(count % 2 ? 'failed' : 'succeeded'), stdout },
+})
+const yes = () => true
+
+async function world() {
+  const kube = new FakeKube()
+  await kube.call({ method: 'POST', path: JOBS, body: { metadata: { name: 'python-1' } } })
+  const clock = new FakeClock()
+  const job = new HeldJob('python-1', true)
+  const sizes = { retentionSeconds: 600, recordBytes: 40_000, budgetMs: 1000 }
+  const group = new RecordGroup({ job, jobs: new Jobs(kube, 'nested'), ...sizes, clock, log: silent })
+  const writes = () => kube.calls.slice(1).map(({ method }) => method)
+  return { kube, clock, job, group, writes }
+}
+
+describe('RecordGroup', () => {
+  it('writes a lone record at once, and what finishes soon after it together', async () => {
+    const { group, clock, writes, kube, job } = await world()
+    await group.add(record(0), yes)
+    const rest = [1, 2, 3].map((count) => group.add(record(count), yes))
+    await clock.advance(50)
+    expect(await Promise.all(rest)).toEqual([true, true, true])
+    expect(writes()).toEqual(['PATCH', 'PATCH'])
+    const { labels, annotations } = kube.all('jobs')[0]?.metadata ?? {}
+    expect(labels).toMatchObject({
+      'runlet.dev/executions': '4',
+      'runlet.dev/succeeded': '2',
+      'runlet.dev/unsuccessful': '2',
+    })
+    expect(labels?.[`runlet.dev/execution-${id(1)}`]).toBe('failed')
+    expect(decodeRecord(id(3), annotations?.[recordKey(id(3))] ?? '')).toEqual(record(3))
+    expect(job.holdsRecord).toBe(true)
+  })
+
+  it('goes on with Jobs that hold records only when the first has its share', async () => {
+    const { group, clock, kube } = await world()
+    const adding = [0, 1, 2].map((count) => group.add(record(count, 'x'.repeat(PAGE_BYTES * 0.7)), yes))
+    await clock.advance(500)
+    expect(await Promise.all(adding)).toEqual([true, true, true])
+    const jobs = kube.all('jobs')
+    expect(jobs.map(({ metadata }) => metadata.name)).toEqual(['python-1', 'python-1-records-1', 'python-1-records-2'])
+    expect(jobs.map(({ metadata }) => recordTexts(metadata).map(([of]) => of))).toEqual([[id(0)], [id(1)], [id(2)]])
+    expect(jobs[1]?.metadata.labels).toMatchObject({ 'runlet.dev/state': 'finished', 'runlet.dev/ran-on': 'python-1' })
+  })
+
+  it('finds another Job where its own is gone', async () => {
+    const { group, kube } = await world()
+    await kube.call({ method: 'DELETE', path: `${JOBS}/python-1` })
+    expect(await group.add(record(0), yes)).toBe(true)
+    expect(kube.all('jobs').map(({ metadata }) => metadata.name)).toEqual(['python-1-records-1'])
+  })
+
+  it('writes nothing that may not be written any more', async () => {
+    const { group, writes } = await world()
+    expect(await group.add(record(0), () => false)).toBe(false)
+    expect(writes()).toEqual([])
+  })
+
+  it('says that an execution runs until its record says more', async () => {
+    const { group, kube } = await world()
+    await group.mark(id(0))
+    const status = () => kube.all('jobs')[0]?.metadata.labels?.[`runlet.dev/execution-${id(0)}`]
+    expect(status()).toBe('running')
+    await group.add(record(0), yes)
+    expect(status()).toBe('succeeded')
+  })
+})
