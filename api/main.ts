@@ -34,7 +34,8 @@ async function main(config: ApiConfig, log: Log): Promise<void> {
   const records = scope.use(watchRecords({ http, config, log, metrics }))
   const publisher = scope.use(await connectPublisher({ settings: config, languages: names, log }))
   const ready = createReadiness({ records, publisher, draining: stop.signal })
-  const jobs = new Jobs(http, config.NAMESPACE)
+  const namespaces = [config.NAMESPACE, config.NESTED_NAMESPACE].filter((name) => name !== undefined)
+  const jobs = namespaces.map((name) => new Jobs(http, name))
   const { app } = createApp({
     ...{ publisher, records, languages, log, metrics, ready },
     ...{ limits: config.LIMITS, ids: new ExecutionIds(config.ID_KEY), clock: systemClock, draining: stop.signal },
@@ -51,11 +52,13 @@ async function main(config: ApiConfig, log: Log): Promise<void> {
   log.info({}, 'The API stops: it finishes what it has begun')
 }
 
-/** What a warm sandbox of the language was found to have; only warm ones, whose annotations are few and small. */
-async function warmVersion(jobs: Jobs, language: string): Promise<string | undefined> {
-  for await (const { metadata } of jobs.list(`${LABEL.language}=${language},${LABEL.state}=warm`)) {
-    const version = metadata.annotations?.[ANNOTATION.version]
-    if (version !== undefined) return version
+/** What a warm sandbox of the language was found to have, in either tier; only warm ones, whose annotations are small. */
+async function warmVersion(places: readonly Jobs[], language: string): Promise<string | undefined> {
+  for (const jobs of places) {
+    for await (const { metadata } of jobs.list(`${LABEL.language}=${language},${LABEL.state}=warm`)) {
+      const version = metadata.annotations?.[ANNOTATION.version]
+      if (version !== undefined) return version
+    }
   }
   return undefined
 }
