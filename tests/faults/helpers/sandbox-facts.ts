@@ -39,12 +39,6 @@ export async function livingPods(namespace: string): Promise<string[]> {
   return names.split('\n').filter(Boolean)
 }
 
-/** The pod of a Job. */
-export async function podOf(namespace: string, job: string): Promise<string> {
-  const query = ['get', 'pods', '-n', namespace, '-l', `batch.kubernetes.io/job-name=${job}`]
-  return await kubectl(...query, '-o', 'jsonpath={.items[0].metadata.name}')
-}
-
 export async function leasesOf(namespace: string): Promise<string[]> {
   return (await kubectl('get', 'leases', '-n', namespace, '-o', 'name')).split('\n').filter(Boolean)
 }
