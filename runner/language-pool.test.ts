@@ -159,6 +159,16 @@ describe('a sandbox', () => {
     expect(metrics.get('runlet_sandbox_failures_total', 'python', 'lost_idle')).toBe(1)
   })
 
+  it('that its provider takes back while idle is replaced, and counts as no failure', async () => {
+    const { clock, pool, provider, metrics, ready } = arrange({ warm: 1, holdAfter: 1 })
+    await ready()
+    provider.sandboxes[0]?.end({ reason: 'finished' })
+    await clock.advance(100)
+    expect(living({ pool })).toEqual({ starting: 1, idle: 0, claimed: 0, ending: 0 })
+    expect(pool.capacity().held).toBeUndefined()
+    expect(metrics.get('runlet_sandbox_failures_total', 'python', 'lost_idle')).toBe(0)
+  })
+
   it('that can not be destroyed stops counting after a while, with a line in the log', async () => {
     const { clock, pool, provider, log, claim, ready } = arrange({ warm: 1, max: 1, destroyDeadlineMs: 1_000 })
     await ready()

@@ -210,8 +210,9 @@ export class LanguagePool {
   #onEnded(place: PooledSandbox, end: SandboxEnd): void {
     const { state, readyAt, startedAt } = place
     if (state !== 'idle' && (state !== 'claimed' || end.reason !== 'lost')) return
-    const { sandbox } = place
-    this.#log.warn({ sandbox: sandbox.name, state, ...end }, 'A sandbox was lost')
+    // Its provider took it back, as slots of a Job that is gone: nothing failed.
+    if (end.reason === 'finished') return void this.#places.end(place)
+    this.#log.warn({ sandbox: place.sandbox.name, state, ...end }, 'A sandbox was lost')
     this.#options.metrics.add('runlet_sandbox_failures_total', { language: this.#language, reason: `lost_${state}` })
     const now = this.#options.clock.monotonic()
     const young = state === 'idle' && now - readyAt < this.#options.settings.provenMs
