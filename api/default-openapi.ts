@@ -13,7 +13,7 @@ const log = { debug: notCalled, info: notCalled, warn: notCalled, error: notCall
 
 /** What the document is made of: the API with default settings, and nothing behind it. */
 const deps: ApiDeps = {
-  publisher: { schedule: notCalled, run: notCalled },
+  publisher: { schedule: notCalled, run: notCalled, mayStillRun: notCalled },
   records: { find: notCalled },
   languages: new Languages([]),
   limits: LimitSettings.parse({}),

@@ -23,8 +23,7 @@ export class Depths {
 
   /** Without a connection: nothing. A queue that is not there is left out. */
   async read(languages: readonly string[]): Promise<QueueDepth[]> {
-    const channel = this.#channel
-    if (channel === undefined) return []
+    if (this.#channel === undefined) return []
     const { executions, runs, deadLetters } = this.#names
     const asked = [
       ...languages.flatMap((language) => [
@@ -36,12 +35,18 @@ export class Depths {
     const depths: QueueDepth[] = []
     // One after the other: the broker closes the channel on which it is asked for what is not there.
     for (const { name, ...what } of asked) {
-      const answer = await channel
-        .get()
-        .then((open) => open.checkQueue(name))
-        .catch(() => undefined)
-      if (answer) depths.push({ ...what, messages: answer.messageCount })
+      const messages = await this.messagesIn(name)
+      if (messages !== undefined) depths.push({ ...what, messages })
     }
     return depths
+  }
+
+  /** Undefined without a connection, or when the queue is not there. */
+  async messagesIn(queue: string): Promise<number | undefined> {
+    const answer = await this.#channel
+      ?.get()
+      .then((open) => open.checkQueue(queue))
+      .catch(() => undefined)
+    return answer?.messageCount
   }
 }

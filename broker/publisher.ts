@@ -9,8 +9,11 @@ import type { BrokerSettings } from './config.ts'
 import { ConfirmedChannel, type Outcome } from './confirmed-channel.ts'
 import { type Broker, connectBroker, type Restart } from './connection.ts'
 import { Current } from './current.ts'
+import { Depths } from './depths.ts'
+import { HeldExecutions } from './held-executions.ts'
 import { decodeReply, encode, runProperties, scheduleProperties } from './messages.ts'
 import { PendingRuns, type RunAnswer } from './pending-runs.ts'
+import { RunWatch } from './run-watch.ts'
 import { Tickets } from './tickets.ts'
 import { assertTopology, describeTopology, type Names, namesOf } from './topology.ts'
 
@@ -44,6 +47,9 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   readonly #names: Names
   readonly #pending = new PendingRuns()
   readonly #tickets: Tickets
+  readonly #depths: Depths
+  readonly #runWatch: RunWatch
+  readonly #held: HeldExecutions
   readonly #declaring = new Set<string>()
   readonly #disposing = new AbortController()
   #broker: Broker | undefined
@@ -53,6 +59,10 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
     this.#options = options
     this.#names = namesOf(options.settings.QUEUE_PREFIX)
     this.#tickets = new Tickets(this.#names, options.log)
+    this.#depths = new Depths(this.#names)
+    this.#runWatch = new RunWatch(this.#names, this.#depths)
+    const attempts = options.settings.DELIVERY_LIMIT + 1
+    this.#held = new HeldExecutions({ depths: this.#depths, languages: options.languages, attempts })
   }
 
   /** For readiness. */
@@ -111,9 +121,18 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   /**
    * Hands over an execution and waits for its end; undefined when it outlasts `waitMs`. When the connection breaks meanwhile this replica's reply queue is gone
    * with it, so the wait ends at once with queue_unavailable: the execution may still run and be recorded under its id.
-   * @throws AppError queue_full; queue_unavailable; what the runner replied
+   * @throws AppError overloaded; queue_full; queue_unavailable; what the runner replied
    */
   async run(envelope: Envelope, waitMs: number): Promise<RunAnswer> {
+    return await this.#runWatch.admit(envelope.program.language, waitMs, () => this.#run(envelope, waitMs))
+  }
+
+  /** Whether an execution of which nothing is recorded may still be on its way. */
+  async mayStillRun(_id: string): Promise<boolean> {
+    return await this.#held.any()
+  }
+
+  async #run(envelope: Envelope, waitMs: number): Promise<RunAnswer> {
     const replyBefore = Date.now() + waitMs
     const session = await this.#connectedSession(performance.now() + Math.min(PATIENCE_MS, waitMs))
     const properties = { ...runProperties(envelope.id, session.replyQueue, replyBefore), messageId: envelope.id }
@@ -129,6 +148,7 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposing.abort()
     this.#pending.failAll('shutting_down')
+    await this.#held[Symbol.asyncDispose]()
     await this.#broker?.[Symbol.asyncDispose]()
     this.#tearDown()
   }
@@ -160,6 +180,7 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
       { noAck: true },
     )
     this.#tickets.open(model)
+    this.#depths.open(model)
     this.#session.set({
       model,
       scheduled: new ConfirmedChannel(scheduled, this.#names.work, PATIENCE_MS),
@@ -171,6 +192,7 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   #tearDown(): void {
     this.#session.clear()
     this.#tickets.lost()
+    this.#depths.lost()
     this.#pending.failAll('queue_unavailable', 'The connection to the queue broke; the execution may still be recorded')
   }
 

@@ -26,9 +26,11 @@ export interface Publisher {
   schedule(envelope: Envelope, maxOutstanding?: number): Promise<void>
   /**
    * Hands over an execution and waits for its end. Resolves with undefined when it outlasts `waitMs`.
-   * @throws AppError queue_full, queue_unavailable, or what the runner replied
+   * @throws AppError overloaded (its turn would come too late), queue_full, queue_unavailable, or what the runner replied
    */
   run(envelope: Envelope, waitMs: number): Promise<{ result: Result; timings?: Timings | undefined } | undefined>
+  /** Whether an execution of which nothing is recorded may still be on its way; false only when that is sure. */
+  mayStillRun(id: string): Promise<boolean>
 }
 
 export interface Delivery {

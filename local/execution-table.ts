@@ -30,6 +30,7 @@ export class ExecutionTable {
   readonly #remove: StatementSync
   readonly #holdings: StatementSync
   readonly #callers: StatementSync
+  readonly #exists: StatementSync
 
   /** Rows that were with the runner of a process that is gone become `waiting` again, or `dead` when they had all their attempts. */
   constructor(database: DatabaseSync, deliveryLimit: number) {
@@ -54,6 +55,7 @@ export class ExecutionTable {
       `SELECT language, count(*) AS rows, count(*) FILTER (WHERE state = 'waiting') AS waiting, total(octet_length(envelope)) AS bytes
        FROM executions GROUP BY language`,
     )
+    this.#exists = database.prepare('SELECT 1 FROM executions WHERE id = ?')
     this.#callers = database.prepare(
       `SELECT json_extract(envelope, '$.caller') AS caller, count(*) AS rows FROM executions GROUP BY 1 HAVING caller IS NOT NULL`,
     )
@@ -86,6 +88,10 @@ export class ExecutionTable {
 
   remove(id: string): void {
     this.#remove.run(id)
+  }
+
+  has(id: string): boolean {
+    return this.#exists.get(id) !== undefined
   }
 
   holdings(): Holding[] {

@@ -28,12 +28,12 @@ export class LocalQueue implements Publisher, Consumer, QueueDepths, AsyncDispos
 
   /**
    * Resolves with undefined when the run outlasts `waitMs`; it goes on, and is kept like a scheduled execution from then on.
-   * @throws AppError no_capacity when too many wait or none became free in time, shutting_down, or what the runner replied
+   * @throws AppError overloaded when its turn would come too late, no_capacity when too many wait or none became free in time, shutting_down, or what the runner replied
    */
   async run(envelope: Envelope, waitMs: number): Promise<RunAnswer | undefined> {
     if (this.#stopped) throw new AppError('shutting_down')
     const { clock } = this.#options
-    const run = this.#lane(envelope.program.language).run(envelope, clock.now() + waitMs)
+    const run = this.#lane(envelope.program.language).run(envelope, clock.now() + waitMs, waitMs)
     const done = new AbortController()
     clock.sleep(waitMs, done.signal).then(run.expire, () => {})
     try {
@@ -41,6 +41,10 @@ export class LocalQueue implements Publisher, Consumer, QueueDepths, AsyncDispos
     } finally {
       done.abort()
     }
+  }
+
+  async mayStillRun(id: string): Promise<boolean> {
+    return this.#scheduled.holds(id)
   }
 
   async consume(language: string, capacity: number, handler: DeliveryHandler): Promise<void> {
@@ -71,9 +75,10 @@ export class LocalQueue implements Publisher, Consumer, QueueDepths, AsyncDispos
   }
 
   #lane(language: string): RunLane {
-    const { maxWaitingRuns, deliveryLimit } = this.#options
+    const { maxWaitingRuns, deliveryLimit, clock } = this.#options
     const lane =
-      this.#runs.get(language) ?? new RunLane({ maxWaiting: maxWaitingRuns, deliveryLimit, adopter: this.#scheduled })
+      this.#runs.get(language) ??
+      new RunLane({ maxWaiting: maxWaitingRuns, deliveryLimit, adopter: this.#scheduled, now: clock.monotonic })
     this.#runs.set(language, lane)
     return lane
   }

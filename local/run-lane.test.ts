@@ -9,6 +9,7 @@ let runner: FakeRunner
 let adopted: string[]
 let lane: RunLane
 let adoption: Promise<void>
+let now: number
 
 beforeEach(() => {
   runner = new FakeRunner()
@@ -23,10 +24,11 @@ beforeEach(() => {
       adopted.push(`${verdict} ${Number(envelope.id)} after ${attempts}`)
     },
   }
-  lane = new RunLane({ maxWaiting: 2, deliveryLimit: 3, adopter })
+  now = 0
+  lane = new RunLane({ maxWaiting: 2, deliveryLimit: 3, adopter, now: () => now })
 })
 
-const run = (number: number) => lane.run(anEnvelope(number), 5000)
+const run = (number: number) => lane.run(anEnvelope(number), 5000, 2_000)
 const answer = async (index: number) => {
   const delivery = await runner.delivery(index)
   delivery.reply?.({ id: delivery.envelope.id, result })
@@ -171,5 +173,29 @@ describe('RunLane', () => {
     lane.consume(2, runner.handler)
     await settled()
     expect(runner.received).toHaveLength(2)
+  })
+
+  it('turns runs away at once that would wait for too long, and takes them again when there is room', async () => {
+    lane = new RunLane({
+      maxWaiting: 100,
+      deliveryLimit: 3,
+      adopter: { adopt: () => adoption, settleAdopted() {} },
+      now: () => now,
+    })
+    lane.consume(1, runner.handler)
+    const runs = Array.from({ length: 40 }, (_, index) => run(index + 1))
+    for (let index = 0; index < 9; index++) {
+      now += 100
+      await answer(index)
+      await settled()
+    }
+    now += 100
+    await expect(async () => run(200)).rejects.toMatchObject({
+      code: 'overloaded',
+      retryAfterSeconds: expect.any(Number),
+    })
+    for (let index = 9; index < runs.length; index++) await answer(index)
+    await Promise.all(runs.map(({ answer: answered }) => answered))
+    expect(() => run(201)).not.toThrow()
   })
 })

@@ -1,6 +1,7 @@
 import { AppError } from '../core/errors.ts'
 import type { Envelope } from '../core/execution.ts'
 import type { Delivery, DeliveryHandler, Reply, Verdict } from '../core/ports.ts'
+import { patienceOf, RunMeter } from '../core/run-load.ts'
 
 export type RunAnswer = Extract<Reply, { result: unknown }>
 
@@ -24,6 +25,8 @@ interface RunLaneOptions {
   maxWaiting: number
   deliveryLimit: number
   adopter: Adopter
+  /** Milliseconds of a clock that only goes forward. */
+  now: () => number
 }
 
 /**
@@ -33,6 +36,7 @@ interface RunLaneOptions {
 export class RunLane {
   readonly #options: RunLaneOptions
   readonly #waiting: Run[] = []
+  #meter: RunMeter | undefined
   #capacity = 0
   #out = 0
   #handler: DeliveryHandler | undefined
@@ -54,15 +58,21 @@ export class RunLane {
 
   /**
    * Resolves with undefined when the caller gave up (`expire`) and the run has been adopted.
-   * @throws AppError no_capacity when too many wait
+   * @throws AppError no_capacity when too many wait, overloaded when its turn would come too late for one who waits `waitMs`
    */
-  run(envelope: Envelope, replyBefore: number): { answer: Promise<RunAnswer | undefined>; expire(): void } {
+  run(
+    envelope: Envelope,
+    replyBefore: number,
+    waitMs: number,
+  ): { answer: Promise<RunAnswer | undefined>; expire(): void } {
     if (this.#out >= this.#capacity && this.#waiting.length >= this.#options.maxWaiting)
       throw new AppError('no_capacity')
+    this.#admit(waitMs)
     const { promise, resolve, reject } = Promise.withResolvers<RunAnswer | undefined>()
     const run: Run = { envelope, replyBefore, attempts: 0, state: 'waiting', resolve, reject }
     this.#waiting.push(run)
     this.#pump()
+    void this.#measure(promise)
     return { answer: promise, expire: () => this.#expire(run) }
   }
 
@@ -70,6 +80,20 @@ export class RunLane {
   stop(): void {
     this.#capacity = 0
     for (const run of this.#waiting.splice(0)) this.#fail(run, new AppError('shutting_down'))
+  }
+
+  #admit(waitMs: number): void {
+    const { now } = this.#options
+    this.#meter ??= new RunMeter(patienceOf(waitMs))
+    this.#meter.see(this.#waiting.length, now())
+    const retryAfterSeconds = this.#meter.refusal(now())
+    if (retryAfterSeconds !== undefined) throw new AppError('overloaded', undefined, { retryAfterSeconds })
+    this.#meter.begin()
+  }
+
+  async #measure(answer: Promise<RunAnswer | undefined>): Promise<void> {
+    const given = await answer.catch(() => undefined)
+    this.#meter?.end(given !== undefined, this.#options.now())
   }
 
   #pump(): void {

@@ -67,6 +67,11 @@ export class ScheduledQueue implements AsyncDisposable {
     this.#pump(language)
   }
 
+  /** Whether it is here: waiting, with the runner, or given up and not yet recorded. */
+  holds(id: string): boolean {
+    return this.#table.has(id)
+  }
+
   /** Keeps a run that is with the runner already, whose caller was told to ask again later. No limit holds: it was accepted. */
   async adopt(envelope: Envelope, attempts: number): Promise<void> {
     await this.#insert(envelope, JSON.stringify(envelope), 'out', attempts)

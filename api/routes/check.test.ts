@@ -90,6 +90,15 @@ describe('after the retention time', () => {
     expect((await api.call(api.path)).body).toMatchObject({ status: 410, code: 'execution_expired' })
   })
 
+  it('is queued while it may still be on its way: the queue is longer than that', async () => {
+    const api = fakeApi({ retentionSeconds: 60 })
+    const id = api.ids.create(NOW - 3_600_000)
+    api.publisher.held.add(id)
+    expect((await api.call(`/api/schedule/check/${id}`)).body).toEqual({ id, status: 'queued' })
+    api.publisher.held.delete(id)
+    expect((await api.call(`/api/schedule/check/${id}`)).status).toBe(410)
+  })
+
   it('is queued up to the last second', async () => {
     const api = withExecution(3600)
     expect((await api.call(api.path)).body).toEqual({ id: api.id, status: 'queued' })

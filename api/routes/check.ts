@@ -51,15 +51,17 @@ const contract = (maxCheckWaitMs: number) =>
   })
 
 export function registerCheck(app: OpenAPIHono<ApiEnv>, deps: ApiDeps): void {
-  const { ids, clock, settings } = deps
+  const { ids, clock, settings, publisher } = deps
   app.openapi(contract(settings.maxCheckWaitMs), async (c) => {
     const { id } = c.req.valid('param')
     const madeAt = ids.verify(id)
     if (madeAt === undefined) throw new AppError('execution_unknown')
     const found = await find(deps, id, c.req.valid('query').wait, () => c.req.raw.signal)
     if (found.status === 'final') return c.json(toFinished(found.record), 200)
-    const isExpired = clock.now() - madeAt > settings.retentionSeconds * 1000
-    if (isExpired && found.status === 'queued') throw new AppError('execution_expired')
+    const isOld = clock.now() - madeAt > settings.retentionSeconds * 1000
+    // A long backlog is no end: it may have waited for all of that time.
+    if (isOld && found.status === 'queued' && !(await publisher.mayStillRun(id)))
+      throw new AppError('execution_expired')
     return c.json({ id, status: found.status }, 200)
   })
 }

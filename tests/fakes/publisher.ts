@@ -10,12 +10,18 @@ export class FakePublisher implements Publisher {
   readonly ran: { envelope: Envelope; waitMs: number }[] = []
   answer: (envelope: Envelope) => Answer | Promise<Answer> = () => ({ result: emptyResult('succeeded') })
   failure: Error | undefined
+  /** Executions that are still on their way. */
+  readonly held = new Set<string>()
 
   async schedule(envelope: Envelope, maxOutstanding = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.failure) throw this.failure
     const own = this.scheduled.filter(({ caller }) => caller !== undefined && caller === envelope.caller)
     if (own.length >= maxOutstanding) throw new AppError('too_many_outstanding')
     this.scheduled.push(envelope)
+  }
+
+  async mayStillRun(id: string): Promise<boolean> {
+    return this.held.has(id)
   }
 
   async run(envelope: Envelope, waitMs: number): Promise<Answer> {
