@@ -96,8 +96,7 @@ class SeccompFilter:
         self.program = struct.pack("HxxxxxxP", len(self.code) // 8, ctypes.addressof(self.buffer))
 
     def install(self):
-        """On the calling process, for good."""
-        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        """On the calling process, for good. Needs no_new_privs."""
         prctl(PR_SET_SECCOMP, 2, self.program)
 
     @staticmethod
@@ -397,6 +396,13 @@ def locate(command):
     return next((path for path in candidates if os.access(path, os.X_OK)), command)
 
 
+def reset_signals():
+    """As a shell would leave them."""
+    for number in DEFAULT_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def become_guest(argv, env, folder, pipes, seccomp, limits):
     """In the forked child: gives up everything and becomes `argv`. Never returns."""
     os.setsid()
@@ -404,9 +410,7 @@ def become_guest(argv, env, folder, pipes, seccomp, limits):
         if source >= 0:
             os.dup2(source, target)
     os.chdir(folder)
-    for number in DEFAULT_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    reset_signals()
     set_limits(0, {resource.RLIMIT_CORE: 0, **limits})
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     restrict_files(folder)
@@ -416,13 +420,20 @@ def become_guest(argv, env, folder, pipes, seccomp, limits):
 
 def spawn(argv, env, folder, pipes, seccomp, limits):
     """Starts a guest process; returns its pid once it has become `argv`."""
+    return start_child(argv[0], pipes, lambda: become_guest(argv, env, folder, pipes, seccomp, limits))
+
+
+def start_child(name, pipes, become):
+    """Forks, and calls `become` in the child, which must end in an exec; returns the child's pid once it has. The kernel takes it, and all that it starts, before
+    the agent. Raises GuestError with the reason when there was no exec.
+    """
     failed, report = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            become_guest(argv, env, folder, pipes, seccomp, limits)
+            become()
         except BaseException as error:  # the child must end here, whatever happened
-            os.write(report, ("%s: %s" % (argv[0], error)).encode("utf-8", "replace")[:1000])
+            os.write(report, ("%s: %s" % (name, error)).encode("utf-8", "replace")[:1000])
         finally:
             os._exit(127)
     os.close(report)
@@ -432,7 +443,7 @@ def spawn(argv, env, folder, pipes, seccomp, limits):
     if message:
         raise GuestError(message.decode("utf-8", "replace"))
     try:
-        with open("/proc/%d/oom_score_adj" % pid, "w") as score:  # the kernel takes the guest before the agent
+        with open("/proc/%d/oom_score_adj" % pid, "w") as score:
             score.write("1000")
     except OSError:
         pass
@@ -829,18 +840,24 @@ class Execution:
 
     def refuse(self, message):
         """Ends before there is a guest, with the reason on standard error and the exit code of a command that could not be run."""
-        self.began = self.ended_at = time.monotonic()
         self.agent.sweep()
+        self.say_refused(message)
+        self.report(126, None)
+
+    def say_refused(self, message):
+        self.began = self.ended_at = time.monotonic()
         self.cause = "exited"
         text = (message + "\n").encode("utf-8", "replace")
         self.truncated = len(text) > self.output_left
-        self.agent.outlet.send(output_frame(self.id, "stderr", text[:self.output_left]), HOLD_S)
-        self.report(126, None)
+        self.agent.outlet.send(output_frame(self.id, "stderr", text[:self.output_left]), HOLD_S, self.id)
 
     def begin(self):
         self.began = time.monotonic()
         self.loop.at((self.id, "wall"), self.began + self.limits["wallTimeMs"] / 1000, lambda: self.stop("wall_time"))
-        self.loop.at((self.id, "look"), self.began + self.meter.interval, self.look)
+        self.look_later()
+
+    def look_later(self):
+        self.loop.at((self.id, "look"), time.monotonic() + self.meter.interval, self.look)
 
     def run_warm(self, guest):
         try:
@@ -917,7 +934,7 @@ class Execution:
         elif self.meter.cpu * 1000 >= self.limits["cpuTimeMs"]:
             self.stop("cpu_time")
         else:
-            self.loop.at((self.id, "look"), time.monotonic() + self.meter.interval, self.look)
+            self.look_later()
 
     def stop(self, cause):
         """Ends it from outside. The first cause stays."""

@@ -7,10 +7,10 @@ live at a time. What S knows of a sandbox comes from the kernel (pid by SCM_CRED
 
 The rules of an execution (limits, first cause, results) are those of agent.py; here is what differs: its end is waited for in the loop, and output takes turns.
 """
-import collections, ctypes, errno, gc, os, resource, select, signal, socket, struct, sys, time  # noqa: E401
+import collections, ctypes, gc, os, resource, select, signal, socket, struct, sys, time  # noqa: E401
 
 import agent
-from agent import CHUNK_BYTES, HOLD_S, LIBC, SWEEP_S, WARM_ATTEMPTS, WARM_START_S, Execution, FrameError, Guest, Meter, Outlet, Pipes, encode_frame
+from agent import CHUNK_BYTES, LIBC, SWEEP_S, WARM_ATTEMPTS, WARM_START_S, Execution, FrameError, Guest, Meter, Outlet, Pipes, encode_frame
 
 UIDS = range(10_000, 65_000)        # a user namespace of the kubelet has 65536; the lower ones may own files of an image
 ROOM_BYTES = 64 * 1024              # of frames of one execution that wait for the stream: from there on its guest blocks in write
@@ -81,36 +81,17 @@ def set_guest_limits(pid, uid, values):
         os.setresgid(0, -1, -1)
 
 
-def start_process(command, env, folder, pipes, control):
-    """The nursery: as agent.spawn starts a guest, but without what a guest has to give up. Returns its pid once it has become `command`."""
-    failed, report = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            for target, fd in enumerate((pipes.guest_stdin, pipes.guest_stdout, pipes.guest_stderr, control)):
-                os.dup2(fd, target)
-            os.chdir(folder)
-            for number in agent.DEFAULT_SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            os.execve(agent.locate(command[0]), command, env)
-        except BaseException as error:
-            os.write(report, str(error).encode()[:1000])
-        finally:
-            os._exit(127)
-    os.close(report)
-    pipes.close_guest_ends()
-    message = os.read(failed, 1000)  # EOF at exec
-    os.close(failed)
-    if message:
-        raise agent.GuestError("%s: %s" % (command[0], message.decode("utf-8", "replace")))
-    try:
-        with open("/proc/%d/oom_score_adj" % pid, "w") as score:  # inherited by all sandboxes: the kernel takes any of them before the agent
-            score.write("1000")
-    except OSError:
-        pass
-    return pid
+def start_nursery_process(command, env, folder, pipes, control):
+    """As agent.spawn starts a guest, but without what a guest has to give up. Returns its pid once it has become `command`."""
+    def become():
+        for target, fd in enumerate((pipes.guest_stdin, pipes.guest_stdout, pipes.guest_stderr, control)):
+            os.dup2(fd, target)
+        os.chdir(folder)
+        agent.reset_signals()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.execve(agent.locate(command[0]), command, env)
+
+    return agent.start_child(command[0], pipes, become)
 
 
 class Sandbox:
@@ -317,17 +298,9 @@ class NestedExecution(Execution):
             super().feed()
 
     def refuse(self, message):
-        self.began = self.ended_at = time.monotonic()
-        self.cause, self.refused = "exited", True
-        text = (message + "\n").encode("utf-8", "replace")
-        self.truncated = len(text) > self.output_left
-        self.agent.outlet.send(agent.output_frame(self.id, "stderr", text[:self.output_left]), HOLD_S, self.id)
+        self.refused = True
+        self.say_refused(message)
         self.sandbox.kill()
-
-    def begin(self):
-        self.began = time.monotonic()
-        self.loop.at((self.id, "wall"), self.began + self.limits["wallTimeMs"] / 1000, lambda: self.stop("wall_time"))
-        self.agent.look_within(self.meter.interval)
 
     # -- while it runs
 
@@ -347,13 +320,12 @@ class NestedExecution(Execution):
             self.agent.outlet.paused[self.id] = self.watch
         return more
 
+    def look_later(self):
+        self.agent.look_within(self.meter.interval)
+
     def look(self):
-        if self.cause is not None or not self.reading:
-            return
-        if self.meter.look():
-            self.stop("memory")
-        elif self.meter.cpu * 1000 >= self.limits["cpuTimeMs"]:
-            self.stop("cpu_time")
+        if self.cause is None and self.reading:
+            super().look()
 
     def stop(self, cause):
         if self.cause is not None:
@@ -463,7 +435,7 @@ class Nested(agent.Agent):
         else:
             here, ending = os.path.dirname(os.path.abspath(agent.__file__)), os.path.splitext(agent.__file__)[1]
             command, env = [sys.executable, "-I", "-S", "-E", os.path.join(here, "nursery" + ending)], {}
-        self.nursery_pid = start_process(command, env, self.work, pipes, control.fileno())
+        self.nursery_pid = start_nursery_process(command, env, self.work, pipes, control.fileno())
         self.nursery_pipes = pipes
         settings = {"filter": self.seccomp.code}
         socket.send_fds(self.control, [repr(settings).encode()], [births.fileno(), deaths.fileno()])
@@ -616,9 +588,6 @@ class Nested(agent.Agent):
         self.table = agent.guest_processes() if running else {}
         for execution in running:
             execution.look()
-        intervals = [execution.meter.interval for execution in running if execution.cause is None]
-        if intervals:
-            self.look_within(max(min(intervals), 0.005))
 
     def processes_of(self, sandbox):
         """{pid: process_stat} of its init and all below, of the last round."""
