@@ -1,7 +1,6 @@
-import { loadAllYaml } from '@kubernetes/client-node'
 import { describe, expect, it } from 'vitest'
-import { run } from '../helpers/cluster.ts'
-import { CHART, type Values } from '../helpers/cluster-release.ts'
+import { renderChart } from '../helpers/chart-render.ts'
+import type { Values } from '../helpers/cluster-release.ts'
 
 /** How the chart renders: needs helm, and no cluster. */
 interface Manifest {
@@ -21,12 +20,7 @@ interface PodSpec {
   terminationGracePeriodSeconds: number
 }
 
-async function render(values: Values = {}, { release = 'runlet', namespace = 'default' } = {}): Promise<Manifest[]> {
-  // Without a cluster helm guesses its version, and some builds of it guess a very old one.
-  const args = ['template', release, CHART, '-n', namespace, '--kube-version', '1.33.0', '-f', '-']
-  const text = await run('helm', args, { stdin: JSON.stringify(values) })
-  return (loadAllYaml(text) as (Manifest | null)[]).filter((manifest) => manifest !== null)
-}
+const render = renderChart<Manifest>
 
 function find(manifests: Manifest[], kind: string, name: string): Manifest {
   const found = manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name)

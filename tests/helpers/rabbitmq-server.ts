@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { freePorts } from './free-ports.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -47,7 +47,7 @@ export async function startRabbitmq(definitions?: object): Promise<RabbitmqServe
     throw new Error(
       'RabbitMQ is not installed; on Debian and Ubuntu: apt-get install --no-install-recommends rabbitmq-server',
     )
-  const [port, distributionPort, mapperPort] = await freePorts(3)
+  const [port, distributionPort, mapperPort] = await freePorts()
   await using starting = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'runlet-rabbitmq-'))
   starting.defer(() => rm(folder, { recursive: true, force: true }))
@@ -163,19 +163,6 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   } catch {
     // It has ended already.
   }
-}
-
-async function freePorts(count: number): Promise<[number, number, number]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      return server
-    }),
-  )
-  const [a, b, c] = servers.map((server) => (server.address() as AddressInfo).port)
-  for (const server of servers) await new Promise((resolve) => server.close(resolve))
-  return [a ?? 0, b ?? 0, c ?? 0]
 }
 
 let shared: RabbitmqServer | undefined

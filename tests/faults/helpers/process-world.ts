@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'amqplib'
@@ -9,6 +8,7 @@ import { describeTopology } from '../../../broker/topology.ts'
 import { kubectl } from '../../helpers/cluster.ts'
 import { ask } from '../../helpers/cluster-http.ts'
 import { IMAGES } from '../../helpers/cluster-release.ts'
+import { freePorts } from '../../helpers/free-ports.ts'
 import { type HalfOpenProxy, startHalfOpenProxy } from '../../helpers/half-open-proxy.ts'
 import { type RabbitmqServer, startRabbitmq } from '../../helpers/rabbitmq-server.ts'
 import { type ApiServerProxy, startApiServerProxy } from './api-server-proxy.ts'
@@ -116,7 +116,7 @@ export class ProcessWorld implements World {
   }
 
   async startRunner(more: Pick<PartOptions, 'nodeArguments'> & { env?: Record<string, string>; wait?: boolean } = {}) {
-    const [, metricsPort] = await freePorts()
+    const [metricsPort] = await freePorts()
     const name = `runner-${randomBytes(3).toString('hex')}`
     const env = { ...this.#env, RUNNER_NAME: name, ...more.env }
     const { nodeArguments = [], wait = true } = more
@@ -174,15 +174,4 @@ function kubeconfig(server: string): string {
     users: [{ name: 'proxy', user: {} }],
     contexts: [{ name: 'proxy', context: { cluster: 'proxy', user: 'proxy' } }],
   })
-}
-
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()]
-  const ports = []
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    ports.push((server.address() as AddressInfo).port)
-  }
-  for (const server of servers) await new Promise((resolve) => server.close(resolve))
-  return [ports[0] ?? 0, ports[1] ?? 0]
 }
