@@ -1,5 +1,6 @@
-import type { AgentFrame, RunnerFrame } from '../core/frames.ts'
-import type { Sandbox, SandboxEnd } from '../core/ports.ts'
+import type { RunnerFrame } from '../core/frames.ts'
+import type { SandboxEnd } from '../core/ports.ts'
+import { AgentSandbox } from './agent-sandbox.ts'
 import type { HeldJob, OnJob } from './held-job.ts'
 import type { PodStream } from './pod-stream.ts'
 
@@ -14,26 +15,19 @@ export interface JobSandboxParts {
   release(): Promise<void>
 }
 
-/** The sandbox of the `job` tier: one Job, one stream, one execution. The first thing that ends it is its end. */
-export class JobSandbox implements Sandbox, OnJob {
+/** The sandbox of the `job` tier: one Job, one stream, one execution. */
+export class JobSandbox extends AgentSandbox implements OnJob {
   readonly job: HeldJob
-  readonly language: string
   readonly version: string
-  readonly ended: Promise<SandboxEnd>
   readonly #parts: JobSandboxParts
-  readonly #end = Promise.withResolvers<SandboxEnd>()
-  #over = false
-  #listener: ((frame: AgentFrame) => void) | undefined
-  #destroyed: Promise<void> | undefined
 
   constructor(parts: JobSandboxParts) {
+    super(parts.language)
     this.#parts = parts
     this.job = parts.job
-    this.language = parts.language
     this.version = parts.version
-    this.ended = this.#end.promise
     void parts.stream.ended.then(async ({ reason, ours }) => {
-      if (!this.#over) this.#settle(ours ? { reason: 'lost', detail: reason } : await parts.examine(reason))
+      if (!this.over) this.settle(ours ? { reason: 'lost', detail: reason } : await parts.examine(reason))
     })
   }
 
@@ -41,35 +35,14 @@ export class JobSandbox implements Sandbox, OnJob {
     return this.job.name
   }
 
-  onFrame(listener: (frame: AgentFrame) => void): void {
-    this.#listener = listener
-  }
-
   send(frame: RunnerFrame): void {
     if (frame.type === 'execute') {
-      this.#parts.stream.route(frame.id, frame.limits.outputBytes, (received) => this.#receive(received))
+      this.#parts.stream.route(frame.id, frame.limits.outputBytes, (received) => this.receive(received))
     }
     this.#parts.stream.send(frame)
   }
 
-  destroy(): Promise<void> {
-    this.#settle({ reason: 'finished' })
-    this.#destroyed ??= this.#destroy()
-    return this.#destroyed
-  }
-
-  #receive(frame: AgentFrame): void {
-    if (this.#over) return
-    this.#listener?.(frame)
-    if (frame.type === 'result') this.#settle({ reason: 'finished' })
-  }
-
-  #settle(end: SandboxEnd): void {
-    this.#over = true
-    this.#end.resolve(end)
-  }
-
-  async #destroy(): Promise<void> {
+  protected async free(): Promise<void> {
     this.#parts.stream.close()
     await this.#parts.release()
   }

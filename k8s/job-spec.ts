@@ -1,5 +1,6 @@
 import type { V1Container, V1Job, V1PodSecurityContext, V1PodSpec, V1SecurityContext } from '@kubernetes/client-node'
 import { LABEL, MANAGED_BY } from './labels.ts'
+import type { MetadataPatch } from './record.ts'
 import type { SandboxSettings } from './settings.ts'
 
 /** The one container of a sandbox. */
@@ -79,11 +80,20 @@ export function buildJob(facts: JobFacts, pod: V1PodSpec): V1Job {
 }
 
 /** A Job that never has a pod: it completes at once, holds a record, and its TTL removes it. */
-export function buildRecordJob(name: string, language: string, retentionSeconds: number): V1Job {
+export function buildRecordJob(
+  name: string,
+  language: string,
+  retentionSeconds: number,
+  { labels, annotations }: Partial<MetadataPatch['metadata']> = {},
+): V1Job {
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name, labels: { [LABEL.managedBy]: MANAGED_BY, [LABEL.language]: language } },
+    metadata: {
+      name,
+      labels: { [LABEL.managedBy]: MANAGED_BY, [LABEL.language]: language, ...labels },
+      ...(annotations && { annotations }),
+    },
     spec: {
       completions: 0,
       parallelism: 0,

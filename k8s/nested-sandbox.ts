@@ -1,5 +1,5 @@
-import type { AgentFrame, RunnerFrame } from '../core/frames.ts'
-import type { Sandbox, SandboxEnd } from '../core/ports.ts'
+import type { RunnerFrame } from '../core/frames.ts'
+import { AgentSandbox } from './agent-sandbox.ts'
 import type { HeldJob, OnJob } from './held-job.ts'
 import type { ExecuteFrame, NestedHost } from './nested-host.ts'
 
@@ -16,22 +16,15 @@ export interface Slots {
 }
 
 /** The sandbox of the `nested` tier: room for one execution in one of the Jobs of its language, and then that execution's own sandbox in there. */
-export class NestedSandbox implements Sandbox, OnJob {
-  readonly language: string
-  readonly ended: Promise<SandboxEnd>
+export class NestedSandbox extends AgentSandbox implements OnJob {
   readonly #slots: Slots
   readonly #number: number
-  readonly #end = Promise.withResolvers<SandboxEnd>()
   #boarded: { host: NestedHost; id: string } | undefined
-  #listener: ((frame: AgentFrame) => void) | undefined
-  #over = false
-  #destroyed: Promise<void> | undefined
 
   constructor(language: string, number: number, slots: Slots) {
-    this.language = language
+    super(language)
     this.#number = number
     this.#slots = slots
-    this.ended = this.#end.promise
   }
 
   /** Begins with the Job's name as soon as there is a Job. */
@@ -47,10 +40,6 @@ export class NestedSandbox implements Sandbox, OnJob {
     return this.#boarded?.host.job
   }
 
-  onFrame(listener: (frame: AgentFrame) => void): void {
-    this.#listener = listener
-  }
-
   send(frame: RunnerFrame): void {
     if (frame.type === 'execute') this.#begin(frame)
     else this.#boarded?.host.send(frame)
@@ -58,36 +47,19 @@ export class NestedSandbox implements Sandbox, OnJob {
 
   /** The Job that it could have been used in is gone. */
   takeBack(): void {
-    this.#settle({ reason: 'finished' })
-  }
-
-  destroy(): Promise<void> {
-    this.#settle({ reason: 'finished' })
-    this.#destroyed ??= this.#leave()
-    return this.#destroyed
+    this.settle({ reason: 'finished' })
   }
 
   #begin(frame: ExecuteFrame): void {
     const host = this.#slots.board(this, frame.id)
     this.#boarded = { host, id: frame.id }
     host.begin(frame, {
-      frame: (received) => this.#receive(received),
-      lost: (end) => this.#settle(end),
+      frame: (received) => this.receive(received),
+      lost: (end) => this.settle(end),
     })
   }
 
-  #receive(frame: AgentFrame): void {
-    if (this.#over) return
-    this.#listener?.(frame)
-    if (frame.type === 'result') this.#settle({ reason: 'finished' })
-  }
-
-  #settle(end: SandboxEnd): void {
-    this.#over = true
-    this.#end.resolve(end)
-  }
-
-  async #leave(): Promise<void> {
+  protected async free(): Promise<void> {
     if (this.#boarded) await this.#boarded.host.leave(this.#boarded.id)
     this.#slots.free(this)
   }

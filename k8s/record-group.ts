@@ -186,18 +186,15 @@ export class RecordGroup {
     const { jobs, job, retentionSeconds } = this.#options
     const patch = this.#patchOf(writing)
     if (this.#page.exists) return await jobs.patch(this.#page.name, patch)
-    const page = buildRecordJob(this.#page.name, writing[0]?.record.language ?? '', retentionSeconds)
-    Object.assign(page.metadata ?? {}, { annotations: patch.metadata.annotations })
-    Object.assign(page.metadata?.labels ?? {}, patch.metadata.labels, {
-      [LABEL.state]: 'finished',
-      [LABEL.ranOn]: job.name,
-    })
+    const { name } = this.#page
+    const labels = { ...patch.metadata.labels, [LABEL.state]: 'finished', [LABEL.ranOn]: job.name }
+    const language = writing[0]?.record.language ?? ''
     try {
-      await jobs.create(page)
+      await jobs.create(buildRecordJob(name, language, retentionSeconds, { ...patch.metadata, labels }))
     } catch (error) {
       // The answer to an earlier attempt was lost; what may be written was more then, or the same.
       if (!(attempt > 1 && isAlreadyExists(error))) throw error
-      await jobs.patch(this.#page.name, patch)
+      await jobs.patch(name, patch)
     }
     this.#page.exists = true
   }

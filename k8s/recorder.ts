@@ -178,12 +178,12 @@ class JobRecorder implements Recorder {
   /** Its name comes from the execution's id: that it is there already means that the execution is recorded. */
   async #onItsOwn(record: ExecutionRecord, { metadata }: MetadataPatch, ranOn?: HeldJob): Promise<void> {
     const { RETENTION_SECONDS } = this.#options.config
-    const job = buildRecordJob(`record-${record.id}`, record.language, RETENTION_SECONDS)
-    Object.assign(job.metadata ?? {}, { annotations: metadata.annotations })
-    Object.assign(job.metadata?.labels ?? {}, metadata.labels)
+    const labels = { ...metadata.labels }
     // So that the same recipe finds it as where it would have stood.
-    const found = { [LABEL.ranOn]: ranOn?.name, [executionLabel(record.id)]: record.result.status }
-    if (ranOn?.shared) Object.assign(job.metadata?.labels ?? {}, found)
+    if (ranOn?.shared)
+      Object.assign(labels, { [LABEL.ranOn]: ranOn.name, [executionLabel(record.id)]: record.result.status })
+    const name = `record-${record.id}`
+    const job = buildRecordJob(name, record.language, RETENTION_SECONDS, { ...metadata, labels })
     try {
       await this.#bounded(() => this.#jobs.create(job))
     } catch (error) {
