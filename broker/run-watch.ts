@@ -1,4 +1,3 @@
-import { AppError } from '../core/errors.ts'
 import { patienceOf, RunMeter } from '../core/run-load.ts'
 import type { Depths } from './depths.ts'
 import type { RunAnswer } from './pending-runs.ts'
@@ -35,10 +34,8 @@ export class RunWatch {
   async admit(language: string, waitMs: number, task: () => Promise<RunAnswer>): Promise<RunAnswer> {
     const watched = this.#languages.get(language) ?? this.#watch(language, waitMs)
     const { meter } = watched
-    const retryAfterSeconds = meter.refusal(this.#now())
     this.#look(language, watched)
-    if (retryAfterSeconds !== undefined) throw new AppError('overloaded', undefined, { retryAfterSeconds })
-    meter.begin()
+    meter.admit(this.#now())
     let answer: RunAnswer
     try {
       answer = await task()

@@ -1,3 +1,5 @@
+import { AppError } from './errors.ts'
+
 /** What is known of the runs of one language when one more is asked for. */
 export interface RunLoad {
   /** Runs that wait and that nobody has taken yet, whoever sent them; 0 also when nobody knows. */
@@ -56,6 +58,16 @@ export class RunMeter {
 
   begin(): void {
     this.#underWay++
+  }
+
+  /**
+   * Begins one more, unless its turn would come too late.
+   * @throws AppError overloaded
+   */
+  admit(now: number): void {
+    const retryAfterSeconds = this.refusal(now)
+    if (retryAfterSeconds !== undefined) throw new AppError('overloaded', undefined, { retryAfterSeconds })
+    this.begin()
   }
 
   /** @param served whether it got a result: what was given up made no room */

@@ -86,9 +86,7 @@ export class RunLane {
     const { now } = this.#options
     this.#meter ??= new RunMeter(patienceOf(waitMs))
     this.#meter.see(this.#waiting.length, now())
-    const retryAfterSeconds = this.#meter.refusal(now())
-    if (retryAfterSeconds !== undefined) throw new AppError('overloaded', undefined, { retryAfterSeconds })
-    this.#meter.begin()
+    this.#meter.admit(now())
   }
 
   async #measure(answer: Promise<RunAnswer | undefined>): Promise<void> {
