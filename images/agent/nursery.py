@@ -31,6 +31,8 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVA
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 22, 38
 SYS_MOVE_MOUNT, MOVE_MOUNT_F_EMPTY_PATH, AT_FDCWD = 429, 4, -100
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
+# What is about the node in /sys, besides what interpreters look up to size themselves (/sys/devices/system/cpu, /sys/fs/cgroup).
+HOST_FACTS = ("/sys/block", "/sys/bus", "/sys/class", "/sys/dev", "/sys/devices/virtual", "/sys/firmware", "/sys/hypervisor", "/sys/kernel", "/sys/module", "/sys/power")
 # What runtimes hide of /proc in a container whose procMount is Default.
 SECRETS = ("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats", "sysrq-trigger")
 
@@ -101,7 +103,7 @@ def prepare_mounts():
     for point in reversed(points):
         if point in ("/tmp", "/dev/shm", "/dev/mqueue") or point.startswith("/sys/fs/"):
             call("umount2", point.encode(), MNT_DETACH)
-    for folder in ("/sys/firmware", "/sys/devices/virtual/powercap"):
+    for folder in HOST_FACTS:
         if os.path.isdir(folder):
             call("mount", b"tmpfs", folder.encode(), b"tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, b"size=4k,mode=555")
     if not os.path.isdir("/dev/shm"):
@@ -159,6 +161,7 @@ def become_guest(order, fds, program):
     os.set_inheritable(BIRTHS_FD, False)
     os.closerange(BIRTHS_FD + 1, 1 << 20)
     os.chdir(WORK)
+    os.setgroups(())  # the agent has root's group
     os.setresgid(order["uid"], order["uid"], order["uid"])
     os.setresuid(order["uid"], order["uid"], order["uid"])  # takes every capability away
     call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)              # as any program is: its own /proc/self belongs to it

@@ -259,8 +259,10 @@ class Apart(single.Case):
 
     def test_a_uid_that_nobody_else_has(self):
         with Many(slots=2) as many:
-            uids = [int(self.exited(many.run("import os; print(os.getuid(), os.getgid(), os.getgroups())", "e%d" % n)).stdout.split()[0]) for n in range(6)]
+            answers = [self.exited(many.run("import os; print(os.getuid(), os.getgid(), os.getgroups())", "e%d" % n)).stdout for n in range(6)]
+            uids = [int(answer.split()[0]) for answer in answers]
             self.assertEqual(len(set(uids)), 6)
+            self.assertEqual(answers, [b"%d %d []\n" % (uid, uid) for uid in uids])
 
     def test_init_and_nursery_are_out_of_reach(self):
         code = """
