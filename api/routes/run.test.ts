@@ -100,7 +100,7 @@ describe('timings', () => {
     api.publisher.answer = () => ({ result: emptyResult('succeeded'), timings: { claim: 0.5, execute: 3 } })
     const { headers } = await api.post('/api/run/', program)
     expect(headers.get('server-timing')).toMatch(
-      /^parse;dur=\d+\.\d{3}, queue;dur=\d+\.\d{3}, claim;dur=0\.500, execute;dur=3\.000$/,
+      /^parse;dur=\d+\.\d{3}, wait;dur=\d+\.\d{3}, claim;dur=0\.500, execute;dur=3\.000$/,
     )
   })
 

@@ -50,7 +50,7 @@ export function registerRun(app: OpenAPIHono<ApiEnv>, deps: ApiDeps, body: Reque
     const answer = await publisher.run(envelope, settings.runWaitMs)
     metrics.add('runlet_executions_accepted_total', { language: program.language, kind: 'run' })
     if (settings.timings) {
-      const own: Timings = { parse: sentAt - c.get('startedAt'), queue: clock.monotonic() - sentAt }
+      const own: Timings = { parse: sentAt - c.get('startedAt'), wait: clock.monotonic() - sentAt }
       c.header('Server-Timing', serverTiming({ ...own, ...answer?.timings }))
     }
     if (answer !== undefined) return c.json({ id, ...answer.result }, 200)
