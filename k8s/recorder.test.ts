@@ -3,7 +3,6 @@ import { type ExecutionRecord, emptyResult } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import { FakeClock, settled } from '../tests/fakes/clock.ts'
 import { FakeKube } from '../tests/fakes/kube.ts'
-import { MemoryMetrics } from '../tests/fakes/metrics.ts'
 import { FakeSandbox } from '../tests/fakes/sandbox.ts'
 import { HeldJob } from './held-job.ts'
 import { KubeError } from './kube-error.ts'
@@ -35,17 +34,16 @@ async function world() {
   const metadata = { name: 'python-1', labels: { 'runlet.dev/state': 'warm' }, annotations: { mine: 'stays' } }
   await kube.call({ method: 'POST', path: JOBS, body: { metadata } })
   const clock = new FakeClock()
-  const metrics = new MemoryMetrics()
   const config = { NAMESPACE: 'boxes', RETENTION_SECONDS: 600, RECORD_BYTES: 4096 }
-  const recorder = createRecorder({ http: kube, config, log: silent, clock, metrics, budgetMs: 1000 })
-  return { kube, clock, metrics, recorder, sandbox: new OnJobSandbox() }
+  const recorder = createRecorder({ http: kube, config, log: silent, clock, budgetMs: 1000 })
+  return { kube, clock, recorder, sandbox: new OnJobSandbox() }
 }
 
 const busy = () => new KubeError(429, 'TooManyRequests', 'busy', { retryAfterMs: 100 })
 
 describe('record', () => {
   it('is one patch on the Job of the sandbox, which then must not be deleted', async () => {
-    const { kube, recorder, sandbox, metrics } = await world()
+    const { kube, recorder, sandbox } = await world()
     await recorder.record(record, sandbox)
     const { metadata } = kube.all('jobs')[0] ?? {}
     expect(kube.calls.map(({ method }) => method)).toEqual(['POST', 'PATCH'])
@@ -57,7 +55,6 @@ describe('record', () => {
     expect(metadata?.annotations?.mine).toBe('stays')
     expect(decodeRecord(ID, metadata?.annotations?.[recordKey(ID)] ?? '')).toEqual(record)
     expect(sandbox.job.holdsRecord).toBe(true)
-    expect(metrics.get('runlet_record_seconds')).toBe(1)
   })
 
   it.each([

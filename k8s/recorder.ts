@@ -1,7 +1,6 @@
 import { AppError, toError } from '../core/errors.ts'
 import type { ExecutionRecord } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
-import type { Metrics } from '../core/metrics.ts'
 import type { Recorder, Sandbox } from '../core/ports.ts'
 import { type Clock, systemClock } from '../core/time.ts'
 import { type HeldJob, jobOf } from './held-job.ts'
@@ -19,7 +18,6 @@ export interface RecorderOptions {
   http: Pick<KubeHttp, 'call'>
   config: Pick<RunnerKubernetesConfig, 'NAMESPACE' | 'NESTED_NAMESPACE' | 'RETENTION_SECONDS' | 'RECORD_BYTES'>
   log: Log
-  metrics?: Metrics
   clock?: Clock
   /** How long a write is tried again before the execution is given back to the queue. */
   budgetMs?: number
@@ -94,11 +92,9 @@ class JobRecorder implements Recorder {
   }
 
   async record(record: ExecutionRecord, sandbox?: Sandbox, isHeld?: () => boolean): Promise<void> {
-    const started = this.#clock.monotonic()
     const patch = recordPatch(record, this.#options.config.RECORD_BYTES)
     const job = sandbox && jobOf(sandbox)
     if (!(job && (await this.#onSandbox(job, record, patch, isHeld)))) await this.#onItsOwn(record, patch, job)
-    this.#options.metrics?.observe('runlet_record_seconds', {}, (this.#clock.monotonic() - started) / 1000)
   }
 
   /** Whether the Job took it: it may be gone, or be too full, or another attempt may have been given the execution by now. */
