@@ -211,13 +211,14 @@ describe('a run', () => {
     }
   })
 
-  it('is tried once more when its sandbox was lost', async () => {
-    const { consumer, provider, replies, run } = await arrange()
+  it('is tried once more when its sandbox was lost, and that is counted', async () => {
+    const { consumer, provider, replies, metrics, run } = await arrange()
     const [warm] = provider.sandboxes
     if (warm) warm.agent = dies
     expect(await consumer.handle(run())).toBe('ack')
     expect(replies).toEqual([{ id: ID, result: expect.objectContaining({ stdout: '1\n' }) }])
     expect(warm?.destroyed).toBe(1)
+    expect(metrics.get('runlet_run_retries_total', 'python')).toBe(1)
   })
 
   it('is told when its second sandbox was lost too', async () => {
