@@ -26,14 +26,6 @@ export const systemClock: Clock = {
     }),
 }
 
-/**
- * Resolves when what was handed to a connection so far has been written to its socket: the broker's client gathers messages and writes them in the next turn of the
- * event loop, after all that this turn still does.
- */
-export function written(): Promise<void> {
-  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
-}
-
 /** Resolves when the signal aborts; at once when it already has. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -27,3 +27,11 @@ export function waitOptions(delivery: Delivery, now: number, patience: Patience)
 export function replyError({ envelope, reply }: Delivery, { code, message }: AppError): void {
   reply?.({ id: envelope.id, error: { code, message } })
 }
+
+/**
+ * Resolves when a reply that was given in this turn of the event loop is on its socket. A broker's client gathers messages and writes them at the end of the turn,
+ * and in one process the caller's answer is made in it: whatever follows at once would be in the way of both.
+ */
+export function replySent(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+}

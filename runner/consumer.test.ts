@@ -211,6 +211,15 @@ describe('a run', () => {
     }
   })
 
+  it('has its reply on the way before anything is done for its record', async () => {
+    const { consumer, recorder, run } = await arrange()
+    let recordsThen: number | undefined
+    // As a broker's client does: what was published is written at the end of the turn.
+    const reply = () => process.nextTick(() => setImmediate(() => (recordsThen = recorder.records.size)))
+    expect(await consumer.handle(run({ reply }))).toBe('ack')
+    expect([recordsThen, recorder.records.size]).toEqual([0, 1])
+  })
+
   it('is tried once more when its sandbox was lost, and that is counted', async () => {
     const { consumer, provider, replies, metrics, run } = await arrange()
     const [warm] = provider.sandboxes

@@ -2,8 +2,7 @@ import { programDigest } from '../core/digest.ts'
 import { AppError, toAppError } from '../core/errors.ts'
 import type { Envelope, ExecutionRecord } from '../core/execution.ts'
 import type { Delivery, Sandbox, Timings, Verdict } from '../core/ports.ts'
-import { written } from '../core/time.ts'
-import { isAwaited, type Patience, replyError, waitOptions } from './caller.ts'
+import { isAwaited, type Patience, replyError, replySent, waitOptions } from './caller.ts'
 import { type Execution, execute } from './execute.ts'
 import { keepRecord, markRunningAfter, type RecordDependencies } from './keep-record.ts'
 import type { WaitOptions } from './waiting-line.ts'
@@ -113,11 +112,12 @@ export class ExecutionConsumer {
       const { status, wallTimeMs } = execution.result
       log.debug({ id, sandbox: sandbox.name, status, wallTimeMs }, 'An execution ended')
       const waited = { queue, gate: entered - received, claim: claimed - entered }
-      this.#reply(delivery, execution, { ...waited, ...execution.timings, runner: clock.monotonic() - received })
+      const took = clock.monotonic() - received
+      this.#reply(delivery, execution, { ...waited, ...execution.timings, runner: took })
       // Recording it and starting the next sandbox take 2 ms before the event loop turns: the caller does not wait for that.
-      if (delivery.reply) await written()
+      if (delivery.reply) await replySent()
       metrics.observe('runlet_claim_seconds', { language, path }, (claimed - entered) / 1000)
-      metrics.observe('runlet_execution_seconds', { language, path }, (clock.monotonic() - received) / 1000)
+      metrics.observe('runlet_execution_seconds', { language, path }, took / 1000)
       metrics.add('runlet_executions_total', { language, status, path })
       return { answered, kept: this.#keep(delivery, execution, sandbox, stopMark()) }
     } finally {
