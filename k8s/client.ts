@@ -38,7 +38,7 @@ export const requiredPermissions: Record<Component, readonly Permission[]> = {
     { group: 'batch', resource: 'jobs', verbs: ['create', 'delete', 'list', 'patch'] },
     { group: '', resource: 'pods', verbs: ['get', 'list', 'watch'] },
     { group: '', resource: 'pods/attach', verbs: ['create', 'get'] },
-    { group: '', resource: 'events', verbs: ['list'] },
+    { group: '', resource: 'events', verbs: ['create', 'list'] },
   ],
 }
 
