@@ -41,6 +41,7 @@ function environmentOf(manifests: Manifest[], component: 'api' | 'runner'): Reco
 }
 
 const memoryLimit = (memory: string) => ({ resources: { limits: { memory } } })
+const unguarded = { sandboxes: { admissionPolicy: false }, languages: { python: { tier: 'nested' } } }
 const external = { enabled: false, url: 'amqp://user:secret@elsewhere' }
 
 describe('values that are wrong together', () => {
@@ -59,6 +60,7 @@ describe('values that are wrong together', () => {
     [/gracePeriodSeconds = 60 is too short/, { api: { runWaitMs: 50_000 } }],
     [/python\.resources\.limits\.memory = 400Mi ends its/, { languages: { python: memoryLimit('400Mi') } }],
     [/api\.limits\.runs is a limit of each API key, and there are none/, { api: { limits: { runs: 5 } } }],
+    [/admissionPolicy is false: languages with the nested/, unguarded],
     [/may ask for 1073741824 bytes of memory/, { limits: { memoryBytes: { maximum: 1_073_741_824 } } }],
   ])('are refused: %s', async (sentence, values) => {
     await expect(render(values)).rejects.toThrow(sentence)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { getAll, helm, kubectl, run } from '../helpers/cluster.ts'
 import { Client, type Execution, type Program } from '../helpers/cluster-client.ts'
-import { reachableFrom } from '../helpers/cluster-probe.ts'
+import { reachableFrom, reachableFromTwin } from '../helpers/cluster-probe.ts'
 import { explainFailures, installRelease, RELEASE, type Release, restartsOf } from '../helpers/cluster-release.ts'
 
 let release: Release
@@ -181,7 +181,7 @@ describe('the network', () => {
     ])
     const [neighbour, sandbox] = await Promise.all([
       reachableFrom(release.namespace, targets),
-      reachableFrom(release.sandboxes, targets),
+      reachableFromTwin(release.sandboxes, targets),
     ])
     expect(neighbour).toEqual([false, true, true])
     expect(sandbox).toEqual([false, false, false])

@@ -1,4 +1,4 @@
-import { apply, kubectl } from './cluster.ts'
+import { apply, getAll, type KubeObject, kubectl } from './cluster.ts'
 import { IMAGES } from './cluster-release.ts'
 
 /** Waits first: a network plug-in may need a moment until a new pod is under its policies. */
@@ -39,4 +39,24 @@ export async function reachableFrom(namespace: string, targets: readonly string[
   const answers = JSON.parse(await kubectl('-n', namespace, 'logs', name)) as boolean[]
   await kubectl('-n', namespace, 'delete', 'pod', name, '--wait=false')
   return answers
+}
+
+/**
+ * The same from a namespace beside `namespace` that has its NetworkPolicies and nothing else of it: among sandboxes admission policies let no probe in.
+ * @throws Error when it has no NetworkPolicy
+ */
+export async function reachableFromTwin(namespace: string, targets: readonly string[]): Promise<boolean[]> {
+  const policies = (await getAll('networkpolicies', '-n', namespace)) as (KubeObject & { spec: object })[]
+  if (policies.length === 0) throw new Error(`There is no NetworkPolicy in ${namespace}`)
+  const twin = `${namespace}-twin`
+  const kind = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' }
+  await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: twin } })
+  try {
+    await apply(
+      ...policies.map(({ metadata, spec }) => ({ ...kind, metadata: { name: metadata.name, namespace: twin }, spec })),
+    )
+    return await reachableFrom(twin, targets)
+  } finally {
+    await kubectl('delete', 'namespace', twin, '--wait=false')
+  }
 }

@@ -158,6 +158,15 @@
 {{ mul 4 $sum (max 1 (int (ternary (dig "autoscaling" "maxReplicas" 1 $runner) $runner.replicas (dig "autoscaling" "enabled" false $runner)))) }}
 {{- end -}}
 
+{{/* Of any language with the nested tier. */}}
+{{- define "runlet.mostSlots" -}}
+{{- $most := 1 -}}
+{{- range .Values.languages -}}
+{{- if . -}}{{- if eq (.tier | default "job") "nested" -}}{{- $most = max $most (int (dig "nested" "slots" 4 .)) -}}{{- end -}}{{- end -}}
+{{- end -}}
+{{ $most }}
+{{- end -}}
+
 {{/* What pods read when they start, beyond their own spec: without this they would not notice that it changed. */}}
 {{- define "runlet.checksums" -}}
 checksum/rabbitmq-url: {{ .Values.rabbitmq.url | sha256sum }}

@@ -53,6 +53,13 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 {{- end -}}
 
+{{/* An image's name without its tag and digest. */}}
+{{- define "runlet.repository" -}}
+{{- $image := first (splitList "@" .) -}}
+{{- $last := last (splitList "/" $image) -}}
+{{- trimSuffix $last $image }}{{ first (splitList ":" $last) -}}
+{{- end -}}
+
 {{- define "runlet.serviceAccount" -}}
 {{ include "runlet.name" (index . 0) }}-{{ index . 1 }}
 {{- end -}}
@@ -70,6 +77,13 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
 {{- $number := regexFind "^[0-9.]+" . -}}
 {{ mulf (float64 $number) (get $units (trimPrefix $number .) | default 1) | int64 }}
+{{- end -}}
+
+{{/* A quantity, so many times. Call with (list "500m" 4). */}}
+{{- define "runlet.times" -}}
+{{- $quantity := index . 0 | toString -}}
+{{- $number := regexFind "^[0-9.]+" $quantity -}}
+{{ mulf (float64 $number) (index . 1) }}{{ trimPrefix $number $quantity }}
 {{- end -}}
 
 {{/* What RabbitMQ lets our user touch: names with our prefix, in a form that needs no escape in JSON. */}}
