@@ -20,21 +20,31 @@ export interface ApiServerProxy extends AsyncDisposable {
   stall(what: 'streams' | 'watches'): number
   /** Open watches report 410, and the next ones are answered with 410. */
   expireWatches(next: number): number
+  /** Breaks the streams that are open now. */
+  cut(): void
   /** Behaves. What was stalled stays so. */
   pass(): void
+}
+
+export interface ApiServerProxyOptions {
+  /** Of a service account, in whose name everything is asked; without one, in that of the kubeconfig's administrator. */
+  token?: string
+  /** Hears of every call that was answered. A WebSocket that was opened has the status 101. */
+  onAnswer?: (method: string, path: string, status: number) => void
 }
 
 interface Cluster {
   server: string
   ca: Buffer
-  cert: Buffer
-  key: Buffer
+  /** Of the administrator. */
+  identity: { cert: Buffer; key: Buffer }
 }
 
 const GONE = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' }
 
-export async function startApiServerProxy(): Promise<ApiServerProxy> {
-  const { server: target, ...tls } = await currentCluster()
+export async function startApiServerProxy({ token, onAnswer }: ApiServerProxyOptions = {}): Promise<ApiServerProxy> {
+  const { server: target, ca, identity } = await currentCluster()
+  const tls = { ca, ...(token === undefined && identity) }
   const agent = new Agent({ keepAlive: true, maxSockets: 64, ...tls })
   const sockets = new Set<Socket>()
   const streams = new Set<Duplex>()
@@ -46,7 +56,12 @@ export async function startApiServerProxy(): Promise<ApiServerProxy> {
 
   const forward = (incoming: IncomingMessage) => {
     const { host: _, ...headers } = incoming.headers
-    return request(new URL(incoming.url ?? '/', target), { method: incoming.method ?? 'GET', headers, agent, ...tls })
+    if (token !== undefined) headers.authorization = `Bearer ${token}`
+    const { method = 'GET', url = '/' } = incoming
+    const call = request(new URL(url, target), { method, headers, agent, ...tls })
+    for (const name of ['response', 'upgrade'])
+      call.on(name, ({ statusCode = 0 }: IncomingMessage) => onAnswer?.(method, url, statusCode))
+    return call
   }
 
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
@@ -127,6 +142,9 @@ export async function startApiServerProxy(): Promise<ApiServerProxy> {
       }
       return open.length
     },
+    cut: () => {
+      for (const stream of streams) stream.destroy()
+    },
     pass: () => {
       share = 0
       delayMs = 0
@@ -175,6 +193,18 @@ function rawHeaders({ rawHeaders: raw }: IncomingMessage): string {
   return raw.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${raw[index + 1]}`] : [])).join('\r\n')
 }
 
+/** A kubeconfig, as JSON, of an API server that asks for no credentials. */
+export function kubeconfigOf(server: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'proxy',
+    clusters: [{ name: 'proxy', cluster: { server } }],
+    users: [{ name: 'proxy', user: {} }],
+    contexts: [{ name: 'proxy', context: { cluster: 'proxy', user: 'proxy' } }],
+  })
+}
+
 /** The API server of the kubeconfig, and its administrator's certificate. */
 async function currentCluster(): Promise<Cluster> {
   const view = JSON.parse(await kubectl('config', 'view', '--raw', '--flatten', '--minify', '-o', 'json'))
@@ -184,7 +214,6 @@ async function currentCluster(): Promise<Cluster> {
   return {
     server: cluster.server,
     ca: bytes(cluster['certificate-authority-data']),
-    cert: bytes(user['client-certificate-data']),
-    key: bytes(user['client-key-data']),
+    identity: { cert: bytes(user['client-certificate-data']), key: bytes(user['client-key-data']) },
   }
 }

@@ -11,7 +11,7 @@ import { IMAGES } from '../../helpers/cluster-release.ts'
 import { freePorts } from '../../helpers/free-ports.ts'
 import { type HalfOpenProxy, startHalfOpenProxy } from '../../helpers/half-open-proxy.ts'
 import { type RabbitmqServer, startRabbitmq } from '../../helpers/rabbitmq-server.ts'
-import { type ApiServerProxy, startApiServerProxy } from './api-server-proxy.ts'
+import { type ApiServerProxy, kubeconfigOf, startApiServerProxy } from './api-server-proxy.ts'
 import type { Resources, World } from './fault.ts'
 import { Part, type PartOptions } from './part.ts'
 
@@ -81,7 +81,7 @@ export class ProcessWorld implements World {
     const broker = scope.use(await startRabbitmq())
     const brokerProxy = scope.use(await startHalfOpenProxy(broker.port))
     const apiServer = scope.use(await startApiServerProxy())
-    await writeFile(join(folder, 'kubeconfig'), kubeconfig(apiServer.url))
+    await writeFile(join(folder, 'kubeconfig'), kubeconfigOf(apiServer.url))
     const world = new ProcessWorld(namespace, { broker, brokerProxy, apiServer, folder }, options, scope.move())
     try {
       for (let number = 0; number < options.apis; number++) await world.startApi()
@@ -163,15 +163,4 @@ export class ProcessWorld implements World {
     await Promise.all([...this.apis, ...this.runnerParts].map((part) => part[Symbol.asyncDispose]()))
     await this.#scope.disposeAsync()
   }
-}
-
-function kubeconfig(server: string): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'proxy',
-    clusters: [{ name: 'proxy', cluster: { server } }],
-    users: [{ name: 'proxy', user: {} }],
-    contexts: [{ name: 'proxy', context: { cluster: 'proxy', user: 'proxy' } }],
-  })
 }
