@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubeHttp } from '../../k8s/http.ts'
 import { buildRecordJob, buildSandboxJob } from '../../k8s/job-spec.ts'
 import { buildNestedJob } from '../../k8s/nested-job-spec.ts'
+import { attemptAt, BROKER_ATTEMPTS } from '../helpers/broker-attempts.ts'
 import { getAll, kubectl } from '../helpers/cluster.ts'
 import { Client } from '../helpers/cluster-client.ts'
+import { type Forward, forwardTo } from '../helpers/cluster-forward.ts'
 import { JOB_CONTROLLER, kubeAs, tryOut } from '../helpers/cluster-identity.ts'
 import { explainFailures, IMAGES, installRelease, RELEASE, type Release } from '../helpers/cluster-release.ts'
 import { FORGERIES, forge, podOf } from '../helpers/sandbox-forgeries.ts'
@@ -122,6 +124,24 @@ describe.each(['job', 'nested'] as const)('among the sandboxes of the %s tier', 
   })
 })
 
+describe('a cluster that enforces the restricted standard everywhere', () => {
+  it('runs every component; only what the nested tier is made of is let off', async () => {
+    const level = async (name: string) =>
+      await kubectl(
+        'get',
+        'namespace',
+        name,
+        '-o',
+        'jsonpath={.metadata.labels.pod-security\\.kubernetes\\.io/enforce}',
+      )
+    expect(await Promise.all([release.namespace, release.sandboxes].map(level))).toEqual(['restricted', 'restricted'])
+    expect(await level(`${release.sandboxes}-nested`)).toBe('privileged')
+    const pods = await getAll('pods', '-n', release.namespace, '--field-selector', 'status.phase=Running')
+    const components = pods.map(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'])
+    expect(components.sort()).toEqual(['api', 'rabbitmq', 'runner'])
+  })
+})
+
 describe('a language', () => {
   it('has the runtime and the priority of its values, and cannot do without', async () => {
     const right = buildSandboxJob(careful, facts('careful'))
@@ -144,5 +164,41 @@ describe('a language', () => {
       const found = await kubectl('get', 'pods', '-n', namespace(), '-o', `jsonpath=${path}`)
       expect(found).toBe('{"kubernetes.io/os":"linux"}Existsfalse')
     }
+  })
+})
+
+describe('the RabbitMQ of the chart', () => {
+  let forward: Forward
+  let password: string
+  const url = (user = `runlet:${password}`, vhost = '') => `amqp://${user}@127.0.0.1:${forward.port}${vhost}`
+  const inside = (...args: string[]) =>
+    kubectl('-n', release.namespace, 'exec', `${RELEASE}-rabbitmq-0`, '--', 'rabbitmqctl', '--quiet', ...args)
+
+  beforeAll(async () => {
+    const data = '{.data.password}'
+    const secret = await kubectl(
+      'get',
+      'secret',
+      `${RELEASE}-rabbitmq`,
+      '-n',
+      release.namespace,
+      '-o',
+      `jsonpath=${data}`,
+    )
+    password = Buffer.from(secret, 'base64').toString()
+    forward = await forwardTo(release.namespace, `pod/${RELEASE}-rabbitmq-0`, 5672)
+  })
+  afterAll(() => forward?.[Symbol.asyncDispose]())
+
+  it.each(BROKER_ATTEMPTS)('does not let our user %s', async (_, attempt) => {
+    await expect(attemptAt(url(), (channel) => attempt(channel, 'runlet.'))).rejects.toThrow(/ACCESS_REFUSED/)
+  })
+
+  it('has no other user, and ours sees no other virtual host and administers nothing', async () => {
+    const users = await inside('list_users', '--formatter', 'json')
+    expect(JSON.parse(users)).toEqual([{ user: 'runlet', tags: [] }])
+    await inside('add_vhost', 'other')
+    await expect(attemptAt(url(undefined, '/other'), async () => {})).rejects.toThrow(/ConnectionClose|NOT_ALLOWED/)
+    await expect(attemptAt(url('guest:guest'), async () => {})).rejects.toThrow(/ACCESS_REFUSED|403/)
   })
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { type Channel, connect } from 'amqplib'
+import { connect } from 'amqplib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { attemptAt, BROKER_ATTEMPTS } from '../helpers/broker-attempts.ts'
 import { answering, BrokerWorld, envelope, until } from '../helpers/broker-world.ts'
 import { type RabbitmqServer, startRabbitmq } from '../helpers/rabbitmq-server.ts'
 
@@ -49,32 +50,7 @@ describe('a user with a right to names with our prefix only', () => {
     expect([...world.log.of('warn'), ...world.log.of('error')]).toEqual([])
   })
 
-  it.each<[what: string, (channel: Channel) => Promise<unknown>]>([
-    ['declare another queue', (channel) => channel.assertQueue('other')],
-    ['declare a queue that RabbitMQ names', (channel) => channel.assertQueue('', { exclusive: true })],
-    ['declare another exchange', (channel) => channel.assertExchange('other', 'fanout')],
-    ['delete an exchange of RabbitMQ', (channel) => channel.deleteExchange('amq.direct')],
-    ['publish through another exchange', (channel) => published(channel, 'amq.fanout')],
-    ['publish past the exchanges', (channel) => published(channel, '')],
-    ['listen to the traces of others', (channel) => bound(channel, 'amq.topic')],
-    ['take from another queue', (channel) => channel.consume('other', () => undefined)],
-  ])('can not %s', async (_, attempt) => {
-    const connection = await connect(url())
-    const channel = await connection.createChannel()
-    channel.on('error', () => undefined)
-    await expect(attempt(channel)).rejects.toThrow(/ACCESS_REFUSED/)
-    await connection.close()
+  it.each(BROKER_ATTEMPTS)('can not %s', async (_, attempt) => {
+    await expect(attemptAt(url(), (channel) => attempt(channel, 'test-'))).rejects.toThrow(/ACCESS_REFUSED/)
   })
 })
-
-/** A publish is not answered: what was wrong with it closes the channel. */
-function published(channel: Channel, exchange: string): Promise<unknown> {
-  const refused = new Promise((_resolve, reject) => channel.once('error', reject))
-  channel.publish(exchange, 'test-any', Buffer.alloc(0))
-  return refused
-}
-
-async function bound(channel: Channel, exchange: string): Promise<void> {
-  const { queue } = await channel.assertQueue('test-listener', { exclusive: true })
-  await channel.bindQueue(queue, exchange, '#')
-}
