@@ -44,7 +44,7 @@ export function uidRange(settings: SandboxSettings): readonly [number, number] {
   return settings.hostUsers === false ? [10_000, 64_999] : [1_000_000_000, 1_999_999_999]
 }
 
-/** A sandbox as a Job: pure. Safe when every optional setting is missing; opening up is explicit. Valid under the `restricted` Pod Security Standard. */
+/** A sandbox as a Job: pure. Safe when every optional setting is missing; opening up is explicit. Valid under the `restricted` Pod Security Standard; an admission policy (charts/runlet/templates/_admission.tpl) lets in nothing else. */
 export function buildSandboxJob(settings: SandboxSettings, facts: SandboxJobFacts): V1Job {
   return buildJob(facts, buildPod(settings, facts.uid))
 }

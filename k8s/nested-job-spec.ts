@@ -14,7 +14,7 @@ const MEBIBYTES_OF_AGENT = 128
 /**
  * A Job whose agent runs several executions, each in a sandbox that it makes for it: pure. It is not a privileged container, but it asks for more than any Pod
  * Security Standard below `privileged` gives, so it lives in a namespace of its own, whose admission policy lets this shape in and no other: a change here needs
- * one in charts/runlet/templates/nested-namespace.yaml.
+ * one in charts/runlet/templates/_admission.tpl.
  */
 export function buildNestedJob(settings: SandboxSettings, { slots }: NestedSettings, facts: JobFacts): V1Job {
   const pod = buildPodSpec(settings, {

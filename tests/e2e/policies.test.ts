@@ -108,6 +108,7 @@ describe.each(['job', 'nested'] as const)('among the sandboxes of the %s tier', 
     const name = pod?.metadata.name ?? ''
     const job = pod?.metadata.labels?.['batch.kubernetes.io/job-name'] ?? ''
     const inside = (...args: string[]) => kubectl('-n', namespace(), ...args)
+    const cpu = [{ op: 'replace', path: '/spec/containers/0/resources/limits/cpu', value: '2' }]
     const patch = (spec: object) => ['--type=merge', '-p', JSON.stringify({ spec })]
     await expect(inside('patch', 'job', job, ...patch({ activeDeadlineSeconds: 1_000_000 }))).rejects.toThrow(
       /as it was made/,
@@ -118,6 +119,7 @@ describe.each(['job', 'nested'] as const)('among the sandboxes of the %s tier', 
       ['attach', name],
       ['port-forward', name, ':80'],
       ['debug', name, '--profile=restricted', `--image=${IMAGES.python}`, '--', '/bin/true'],
+      ['patch', 'pod', name, '--subresource=resize', '--type=json', '-p', JSON.stringify(cpu)],
       ['get', '--raw', `${podsOf(namespace())}/${name}/proxy/`],
     ])
       await expect(inside(...attempt), attempt[0]).rejects.toThrow(/Only the runner may/)
@@ -149,6 +151,14 @@ describe('a language', () => {
     expect(await answer({})).toBe('admitted')
     expect(await answer({ runtimeClassName: undefined })).toMatch(/runtimeClassName/)
     expect(await answer({ priorityClassName: undefined })).toMatch(/priorityClassName/)
+  })
+
+  it('of the nested tier may fall back to the other', async () => {
+    const job = buildSandboxJob(node, facts('javascript'))
+    expect(await tryOut(runner, jobsOf(release.sandboxes), job)).toBe('admitted')
+    expect(await tryOut(controller, podsOf(release.sandboxes), podOf(job))).toBe('admitted')
+    const back = buildNestedJob(python, nested, facts('python'))
+    expect(await tryOut(runner, jobsOf(`${release.sandboxes}-nested`), back)).toMatch(/image must be that/)
   })
 
   it('runs in a user namespace, where its nodeSelector and tolerations lead, in both tiers', async () => {

@@ -11,6 +11,7 @@ export interface Forgery {
   /** It is not seen on the pod, or the cluster puts it right there: a LimitRange gives limits, RuntimeClasses and a default PriorityClass say where it is placed. */
   onlyOnJobs?: true
   job?: Partial<V1JobSpec>
+  annotations?: Record<string, string>
   pod?: Partial<V1PodSpec>
   container?: Partial<V1Container>
 }
@@ -87,19 +88,27 @@ export const FORGERIES: readonly Forgery[] = [
     refusal: /container must be closed|allowPrivilegeEscalation/,
     container: { securityContext: { privileged: true } },
   },
+  {
+    what: 'a word with the container runtime',
+    refusal: /annotations/,
+    onlyOnJobs: true,
+    annotations: { 'io.kubernetes.cri-o.userns-mode': 'host' },
+  },
   { what: 'a second try', refusal: /runs one pod, once/, onlyOnJobs: true, job: { backoffLimit: 3 } },
   { what: 'many pods', refusal: /runs one pod, once/, onlyOnJobs: true, job: { parallelism: 50, completions: 50 } },
   { what: 'a week', refusal: /its time/, onlyOnJobs: true, job: { activeDeadlineSeconds: 604_800 } },
 ]
 
 /** A Job with the change. */
-export function forge(right: V1Job, { job, pod, container }: Pick<Forgery, 'job' | 'pod' | 'container'>): V1Job {
+export function forge(right: V1Job, change: Pick<Forgery, 'job' | 'annotations' | 'pod' | 'container'>): V1Job {
+  const { job, annotations, pod, container } = change
   const forged = structuredClone(right)
   const spec = forged.spec?.template.spec
   const [only] = spec?.containers ?? []
   if (!forged.spec || !spec || !only) throw new Error(`The Job has no ${CONTAINER}`)
   const { securityContext, ...rest } = pod ?? {}
   Object.assign(forged.spec, job)
+  if (annotations) forged.spec.template.metadata = { ...forged.spec.template.metadata, annotations }
   Object.assign(spec, rest, securityContext && { securityContext: { ...spec.securityContext, ...securityContext } })
   const security = container?.securityContext
   Object.assign(only, container, security && { securityContext: { ...only.securityContext, ...security } })

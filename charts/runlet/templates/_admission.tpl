@@ -58,6 +58,8 @@
         object.spec.?completions.orValue(0) == 1 && object.spec.?parallelism.orValue(0) == 1 && object.spec.?backoffLimit.orValue(1) == 0 &&
         object.spec.?activeDeadlineSeconds.orValue(100000) <= 86400 && has(object.spec.ttlSecondsAfterFinished) && !has(object.spec.managedBy)
       message: A Job runs one pod, once, and both it and its time are bounded.
+    - expression: object.spec.template.?metadata.?annotations.orValue({}).all(key, key == 'cluster-autoscaler.kubernetes.io/safe-to-evict')
+      message: A pod has no annotations that a container runtime might read.
     # On Jobs, not on pods: the cluster adds to these there, for a RuntimeClass or a default PriorityClass.
     - expression: variables.spec.?nodeSelector.orValue({}) == variables.nodeSelectors[?variables.language].orValue({})
       message: The nodeSelector must be the one in the values of its language.
@@ -116,13 +118,15 @@ spec:
         kubernetes.io/metadata.name: {{ $arguments.namespace }}
 {{- end -}}
 
-{{/* What languages of the tier may have, as maps by their names, which CEL reads as they are in JSON. */}}
+{{/*
+  What languages of the tier may have, as maps by their names, which CEL reads as they are in JSON. In the job tier are all of them: it takes those of the nested tier where that does not work.
+*/}}
 {{- define "runlet.admission.languages" -}}
 {{- $repositories := dict }}{{- $runtimeClasses := dict }}{{- $userNamespaces := list }}{{- $profiles := dict }}
 {{- $tier := .tier }}
 {{- $root := .root }}
 {{- range $name, $language := .root.Values.languages }}
-  {{- if $language }}{{- if eq ($language.tier | default "job") $tier }}
+  {{- if $language }}{{- if has $tier (list "job" ($language.tier | default "job")) }}
     {{- $_ := set $repositories $name (include "runlet.repository" (include "runlet.image" (list $root $language.image))) }}
     {{- with $language.runtimeClassName }}{{- $_ := set $runtimeClasses $name . }}{{- end }}
     {{- with $language.localhostSeccompProfile }}{{- $_ := set $profiles $name . }}{{- end }}
@@ -175,7 +179,7 @@ spec:
 - expression: >-
     variables.repository != '' && (variables.container.image == variables.repository || (variables.container.image.startsWith(variables.repository) &&
     variables.container.image.substring(size(variables.repository)).matches('^(:[A-Za-z0-9_.-]+)?(@[a-z0-9]+:[a-f0-9]+)?$')))
-  message: The image must be that of its language, of any version; the label runlet.dev/language must name a language of this tier.
+  message: The image must be that of its language, of any version; the label runlet.dev/language must name one that this tier has.
 - expression: variables.spec.?runtimeClassName.orValue('') == variables.runtimeClasses[?variables.language].orValue('')
   message: The runtimeClassName must be the one in the values of its language.
 - expression: variables.spec.?hostUsers.orValue(true) == !variables.hasUserNamespace
@@ -199,7 +203,7 @@ spec:
 - expression: >-
     !has(variables.container.command) && !has(variables.container.env) && !has(variables.container.envFrom) && !has(variables.container.ports) &&
     !has(variables.container.lifecycle) && !has(variables.container.livenessProbe) && !has(variables.container.readinessProbe) &&
-    !has(variables.container.startupProbe) && !has(variables.container.volumeDevices) && !has(variables.container.workingDir) &&
+    !has(variables.container.startupProbe) && !has(variables.container.volumeDevices) && !has(variables.container.workingDir) && !has(variables.container.restartPolicy) &&
     variables.container.?stdin.orValue(false) && variables.container.?stdinOnce.orValue(false) && !variables.container.?tty.orValue(false) &&
     variables.container.?terminationMessagePath.orValue('') == '/root/termination-log'
   message: The agent must be started as its image says, and end with its input.

@@ -81,9 +81,10 @@ app.kubernetes.io/component: {{ index . 1 }}
 
 {{/* A quantity, so many times. Call with (list "500m" 4). */}}
 {{- define "runlet.times" -}}
-{{- $quantity := index . 0 | toString -}}
+{{- $quantity := index . 0 -}}
+{{- $quantity = ternary (printf "%.0f" $quantity) (toString $quantity) (kindIs "float64" $quantity) -}}
 {{- $number := regexFind "^[0-9.]+" $quantity -}}
-{{ mulf (float64 $number) (index . 1) }}{{ trimPrefix $number $quantity }}
+{{ if contains "." $number }}{{ mulf (float64 $number) (index . 1) }}{{ else }}{{ mul (int64 $number) (index . 1) }}{{ end }}{{ trimPrefix $number $quantity }}
 {{- end -}}
 
 {{/* What RabbitMQ lets our user touch: names with our prefix, in a form that needs no escape in JSON. */}}
