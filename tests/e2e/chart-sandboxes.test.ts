@@ -32,11 +32,10 @@ describe('the namespaces of the sandboxes', () => {
       image: { tag: '7' },
       languages: { python: { image }, javascript: null },
     })
-    const { spec } = find(manifests, 'ValidatingAdmissionPolicy', 'runlet-sandboxes-pods')
-    const variables = Object.fromEntries(
-      (spec?.variables as { name: string; expression: string }[]).map(({ name, expression }) => [name, expression]),
-    )
-    expect(JSON.parse(variables.repositories ?? '')).toEqual({ python: repository })
+    const policies = manifests.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
+    const policy = policies.find(({ metadata }) => metadata.name === 'runlet-sandboxes-pods')
+    const repositories = policy?.spec.variables?.find(({ name }) => name === 'repositories')?.expression
+    expect(JSON.parse(repositories ?? '')).toEqual({ python: repository })
   })
 
   it('have no admission policies where helm may make none', async () => {
