@@ -18,7 +18,10 @@ const placed = {
 }
 const python = { image: IMAGES.python, hostUsers: false, ...placed }
 const node = { image: IMAGES.node, ...placed }
-const careful = { image: IMAGES.python, hostUsers: false, runtimeClassName: 'stronger', priorityClassName: 'last' }
+const careful = {
+  ...{ image: IMAGES.python, hostUsers: false, localhostSeccompProfile: 'runlet.json' },
+  ...{ runtimeClassName: 'stronger', priorityClassName: 'last' },
+}
 const nested = { slots: 2, executionsPerJob: 100, maxAgeSeconds: 900 }
 
 let release: Release
@@ -145,12 +148,14 @@ describe('a cluster that enforces the restricted standard everywhere', () => {
 })
 
 describe('a language', () => {
-  it('has the runtime and the priority of its values, and cannot do without', async () => {
+  it('has the runtime, the priority and the seccomp profile of its values, and cannot do without', async () => {
     const right = buildSandboxJob(careful, facts('careful'))
     const answer = (pod: object) => tryOut(runner, jobsOf(release.sandboxes), forge(right, { pod }))
     expect(await answer({})).toBe('admitted')
     expect(await answer({ runtimeClassName: undefined })).toMatch(/runtimeClassName/)
     expect(await answer({ priorityClassName: undefined })).toMatch(/priorityClassName/)
+    const securityContext = { seccompProfile: { type: 'RuntimeDefault' } }
+    expect(await answer({ securityContext })).toMatch(/seccomp profile must be/)
   })
 
   it('of the nested tier may fall back to the other', async () => {

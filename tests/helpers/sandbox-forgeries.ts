@@ -68,8 +68,13 @@ export const FORGERIES: readonly Forgery[] = [
   { what: 'a service account', refusal: /no rights/, onPods: /not found/, pod: { serviceAccountName: 'other' } },
   { what: 'the names of the cluster', refusal: /names of the cluster/, pod: { dnsPolicy: 'ClusterFirst' } },
   { what: 'an init container', refusal: /one container/, pod: { initContainers: [other] } },
-  { what: 'being started again', refusal: /one container/, pod: { restartPolicy: 'OnFailure' } },
+  { what: 'a restart', refusal: /one container/, pod: { restartPolicy: 'OnFailure' } },
   { what: 'a folder of the node', refusal: /memory of a bounded size/, pod: { volumes: folders } },
+  {
+    what: 'no seccomp',
+    refusal: /seccomp profile must be/,
+    pod: { securityContext: { seccompProfile: { type: 'Unconfined' } } },
+  },
   { what: 'a sysctl', refusal: /security context/, pod: { securityContext: { sysctls: [{ name: 'a', value: '1' }] } } },
   { what: 'another command', refusal: /agent must be started/, container: { command: ['sleep', '60'] } },
   {
@@ -89,7 +94,7 @@ export const FORGERIES: readonly Forgery[] = [
     container: { securityContext: { privileged: true } },
   },
   {
-    what: 'a word with the container runtime',
+    what: 'annotations for the container runtime',
     refusal: /annotations/,
     onlyOnJobs: true,
     annotations: { 'io.kubernetes.cri-o.userns-mode': 'host' },
