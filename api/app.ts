@@ -13,6 +13,7 @@ import { registerHealth } from './routes/health.ts'
 import { registerLanguages } from './routes/languages.ts'
 import { registerRun } from './routes/run.ts'
 import { registerSchedule } from './routes/schedule.ts'
+import { traceRequests } from './trace.ts'
 
 const NO_LIMITS = { requests: 0, windowSeconds: 1, runs: 0, outstanding: 0 }
 
@@ -33,6 +34,7 @@ export function createApp(deps: ApiDeps): { app: ApiApp } {
   app.onError(async (thrown, c) => sendProblem(c, await fromThrown(thrown, c), deps.log))
   app.notFound((c) => sendProblem(c, new AppError('not_found'), deps.log))
   app.use(observe(deps))
+  if (deps.tracer) app.use('/api/*', traceRequests(deps.tracer))
   const apiKeys = deps.settings.apiKeys ?? []
   const guard = new CallerGuard(deps.settings.callerLimits ?? NO_LIMITS, deps.clock)
   if (apiKeys.length > 0) app.use('/api/*', requireApiKey(apiKeys), guard.countRequest)

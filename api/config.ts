@@ -4,6 +4,7 @@ import { flag, integer, json, logLevel, port } from '../core/config.ts'
 import { LanguageAlias, LanguageName, Languages } from '../core/languages.ts'
 import { LimitSettings } from '../core/limits.ts'
 import { ApiKubernetesConfig } from '../k8s/settings.ts'
+import { TracesConfig } from '../telemetry/open-traces.ts'
 import { KEY_HASH } from './auth.ts'
 import { type ApiSettings, DEFAULT_SETTINGS } from './deps.ts'
 
@@ -31,6 +32,7 @@ const KeyHashes = z
 export const ApiConfig = z.object({
   ...BrokerConfig.shape,
   ...ApiKubernetesConfig.shape,
+  ...TracesConfig.shape,
   /** The address to listen on; all of them when it is not set. */
   HOST: z.string().optional(),
   PORT: port().default(8080),

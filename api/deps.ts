@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { Publisher, Records } from '../core/ports.ts'
 import type { Clock } from '../core/time.ts'
+import type { Tracer } from '../core/trace.ts'
 import type { MetricsText } from '../telemetry/metrics.ts'
 import type { Readiness } from '../telemetry/server.ts'
 
@@ -65,6 +66,8 @@ export interface ApiDeps {
   draining?: AbortSignal | undefined
   /** Serves /metrics on this port too (embedded); on Kubernetes they have a port that no Ingress exposes. */
   metricsText?: MetricsText | undefined
+  /** Requests are traced where there is one. */
+  tracer?: Tracer | undefined
 }
 
 /** What the middleware leaves for handlers. `startedAt`: clock.monotonic() when the request came; `caller`: whose key it showed (auth.ts), where keys are needed. */

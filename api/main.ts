@@ -10,7 +10,9 @@ import { ANNOTATION, LABEL } from '../k8s/labels.ts'
 import { watchRecords } from '../k8s/records.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
+import { openTraces } from '../telemetry/open-traces.ts'
 import { startTelemetryServer } from '../telemetry/server.ts'
+import { tracePublisher } from '../telemetry/traced-queue.ts'
 import { createApp } from './app.ts'
 import { ApiConfig, apiSettings } from './config.ts'
 import { createReadiness } from './readiness.ts'
@@ -30,6 +32,7 @@ async function main(config: ApiConfig, log: Log): Promise<void> {
   const metrics = createMetrics()
 
   await using scope = new AsyncDisposableStack()
+  const tracer = scope.use(await openTraces({ config, service: 'runlet-api', log }))
   const http = scope.use(createKubeHttp())
   const records = scope.use(watchRecords({ http, config, log, metrics }))
   const publisher = scope.use(await connectPublisher({ settings: config, languages: names, log }))
@@ -37,7 +40,8 @@ async function main(config: ApiConfig, log: Log): Promise<void> {
   const namespaces = [config.NAMESPACE, config.NESTED_NAMESPACE].filter((name) => name !== undefined)
   const jobs = namespaces.map((name) => new Jobs(http, name))
   const { app } = createApp({
-    ...{ publisher, records, languages, log, metrics, ready },
+    ...{ records, languages, log, metrics, ready, tracer },
+    publisher: tracer ? tracePublisher(publisher, tracer) : publisher,
     ...{ limits: config.LIMITS, ids: new ExecutionIds(config.ID_KEY), clock: systemClock, draining: stop.signal },
     settings: apiSettings(config),
     versions: rememberVersions({ languages: names, look: (name) => warmVersion(jobs, name), clock: systemClock, log }),

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import type { Metrics } from '../core/metrics.ts'
 import type { Clock } from '../core/time.ts'
@@ -27,11 +27,18 @@ export function observe({ clock, metrics }: { clock: Clock; metrics: Metrics }):
     // Before the handler: then they are in the response from the start, which is faster than changing a finished one.
     for (const [name, value] of SECURITY_HEADERS) c.header(name, value)
     await next()
-    const path = routePath(c, -1)
-    // Wildcards match what no route does; the paths of the routes are a closed set, those of callers are not.
-    const route = path.includes('*') ? 'other' : path
-    const method = METHODS.has(c.req.method) ? c.req.method : 'other'
-    metrics.add('runlet_http_requests_total', { route, method, code: String(c.res.status) })
+    const route = routeOf(c)
+    metrics.add('runlet_http_requests_total', { route, method: methodOf(c), code: String(c.res.status) })
     metrics.observe('runlet_http_request_seconds', { route }, (clock.monotonic() - startedAt) / 1000)
   }
+}
+
+/** The path of the route that answered. Wildcards match what no route does; the paths of the routes are a closed set, those of callers are not. */
+export function routeOf(c: Context): string {
+  const path = routePath(c, -1)
+  return path.includes('*') ? 'other' : path
+}
+
+export function methodOf(c: Context): string {
+  return METHODS.has(c.req.method) ? c.req.method : 'other'
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { EXECUTION_ID } from './ids.ts'
 import { LanguageName } from './languages.ts'
+import { TRACEPARENT } from './trace.ts'
 
 /** How an execution stands. All but the first two are final. */
 export const STATUSES = [
@@ -64,6 +65,8 @@ export const Envelope = z.object({
     .string()
     .regex(/^[0-9a-f]{16}$/)
     .optional(),
+  /** The span that it comes from, where requests are traced. No reason to refuse an execution, whatever it is. */
+  traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),
 })
 export type Envelope = z.infer<typeof Envelope>
 

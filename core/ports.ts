@@ -1,6 +1,7 @@
 import type { ErrorCode } from './errors.ts'
 import type { Envelope, ExecutionRecord, Result } from './execution.ts'
 import type { AgentFrame, RunnerFrame } from './frames.ts'
+import type { Span } from './trace.ts'
 
 /**
  * The three things that differ between Kubernetes and the embedded mode, as their callers see them:
@@ -43,6 +44,8 @@ export interface Delivery {
   replyBefore?: number | undefined
   /** False as soon as the queue may have handed it to somebody else: its connection is gone. Always held when this is missing. */
   isHeld?: (() => boolean) | undefined
+  /** Its part of the trace of the request that it comes from, where requests are traced. */
+  trace?: Span | undefined
 }
 
 /**

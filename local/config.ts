@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ApiConfig, SettingsConfig } from '../api/config.ts'
 import { BrokerConfig } from '../broker/config.ts'
 import { integer, port } from '../core/config.ts'
+import { TracesConfig } from '../telemetry/open-traces.ts'
 
 const MEBIBYTE = 1024 * 1024
 
@@ -12,6 +13,7 @@ const { QUEUE_MAX_LENGTH, RUN_QUEUE_MAX_LENGTH, DELIVERY_LIMIT } = BrokerConfig.
 /** The environment of the embedded mode. Each has a default: `npm start` needs nothing. */
 export const LocalConfig = z.object({
   ...SettingsConfig.shape,
+  ...TracesConfig.shape,
   /** Whoever can reach this address can run programs here. */
   HOST: z.string().default('127.0.0.1'),
   PORT: port().default(8080),

@@ -3,6 +3,7 @@ import { ConfigError, readConfig } from '../core/config.ts'
 import { toError } from '../core/errors.ts'
 import { aborted } from '../core/time.ts'
 import { createLog } from '../telemetry/log.ts'
+import { openTraces } from '../telemetry/open-traces.ts'
 import { LocalConfig } from './config.ts'
 import { PreflightError } from './preflight.ts'
 import { type Local, startLocal } from './start.ts'
@@ -16,7 +17,8 @@ async function main(): Promise<void> {
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort())
   const images = join(import.meta.dirname, '..', 'images')
   const place = { path: process.env.PATH ?? '', images, node: process.execPath }
-  await using local = await startLocal({ config, log, ...place, draining: stop.signal })
+  await using tracer = await openTraces({ config, service: 'runlet', log })
+  await using local = await startLocal({ config, log, ...place, draining: stop.signal, tracer })
   if (!isLoopback(config.HOST) && config.API_KEY_HASHES.length === 0)
     log.warn({ host: config.HOST }, 'Whoever can reach this address can run programs here: set API_KEY_HASHES')
   process.stdout.write(greeting(local))

@@ -7,8 +7,10 @@ import { ExecutionIds } from '../core/ids.ts'
 import { Languages } from '../core/languages.ts'
 import type { Log } from '../core/log.ts'
 import { systemClock as clock } from '../core/time.ts'
+import type { Tracer } from '../core/trace.ts'
 import { type Runner, startRunner } from '../runner/service.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
+import { traceConsumer, tracePublisher } from '../telemetry/traced-queue.ts'
 import { BubblewrapProvider } from './bubblewrap.ts'
 import type { Host, Identity } from './bubblewrap-command.ts'
 import type { LocalConfig } from './config.ts'
@@ -39,6 +41,8 @@ export interface StartOptions {
   node: string
   /** When it aborts, those who wait for results are answered at once. */
   draining: AbortSignal
+  /** Executions are traced where there is one. */
+  tracer?: Tracer | undefined
 }
 
 export interface Local extends AsyncDisposable {
@@ -51,7 +55,7 @@ export interface Local extends AsyncDisposable {
  * @throws PreflightError when programs could not be run confined here
  */
 export async function startLocal(options: StartOptions): Promise<Local> {
-  const { config, log, draining } = options
+  const { config, log, draining, tracer } = options
   const found = await inspectHost(options)
   const { languages } = found
   await using scope = new AsyncDisposableStack()
@@ -60,10 +64,12 @@ export async function startLocal(options: StartOptions): Promise<Local> {
   const metrics = createMetrics()
   const settings = { drainMs: config.DRAIN_SECONDS * 1000, timings: config.TIMINGS }
   const pools = poolSizes(config, languages)
-  const ports = { consumer: state.queue, provider, recorder: state.store }
+  const consumer = tracer ? traceConsumer(state.queue, tracer) : state.queue
+  const ports = { consumer, provider, recorder: state.store }
   const runner = scope.use(await startRunner({ ...ports, languages: pools, metrics, log, clock, settings }))
   const { app } = createApp({
-    ...{ publisher: state.queue, records: state.store, clock, log, metrics, metricsText: metrics, draining },
+    ...{ records: state.store, clock, log, metrics, metricsText: metrics, draining, tracer },
+    publisher: tracer ? tracePublisher(state.queue, tracer) : state.queue,
     ...{ languages: new Languages(languages), limits: config.LIMITS, ids: new ExecutionIds(state.folder.idKey) },
     settings: apiSettings(config),
     versions: () => Object.fromEntries(languages.map(({ name, version }) => [name, version])),

@@ -3,6 +3,7 @@ import { BrokerConfig } from '../broker/config.ts'
 import { flag, integer, json, logLevel, port } from '../core/config.ts'
 import { LanguageAlias, LanguageName } from '../core/languages.ts'
 import { NestedSettings, RunnerKubernetesConfig, SandboxSettings } from '../k8s/settings.ts'
+import { TracesConfig } from '../telemetry/open-traces.ts'
 import { DEFAULT_SETTINGS } from './settings.ts'
 
 /** One language as an operator describes it. What is not said here is about its sandboxes: k8s/settings.ts. */
@@ -36,6 +37,7 @@ const LanguageMap = z
 export const RunnerConfig = z.object({
   ...BrokerConfig.shape,
   ...RunnerKubernetesConfig.shape,
+  ...TracesConfig.shape,
   /** JSON by canonical name: `{"python": {"image": "...", "warm": 2, "max": 8}}`. */
   LANGUAGES: json(LanguageMap),
   /** Unique among the runners that live: the pod's name. */

@@ -5,6 +5,7 @@ import type { Delivery, Sandbox, Timings, Verdict } from '../core/ports.ts'
 import { isAwaited, type Patience, replyError, replySent, waitOptions } from './caller.ts'
 import { type Execution, execute } from './execute.ts'
 import { keepRecord, markRunningAfter, type RecordDependencies } from './keep-record.ts'
+import { traceAttempt } from './trace-attempt.ts'
 import type { WaitOptions } from './waiting-line.ts'
 
 /** Where sandboxes come from; runner/pool.ts. */
@@ -116,6 +117,9 @@ export class ExecutionConsumer {
       this.#reply(delivery, execution, { ...waited, ...execution.timings, runner: took })
       // Recording it and starting the next sandbox take 2 ms before the event loop turns: the caller does not wait for that.
       if (delivery.reply) await replySent()
+      traceAttempt(delivery, {
+        ...{ received, entered, claimed, ended: received + took, sandbox: sandbox.name, path, execution },
+      })
       metrics.observe('runlet_claim_seconds', { language, path }, (claimed - entered) / 1000)
       metrics.observe('runlet_execution_seconds', { language, path }, took / 1000)
       metrics.add('runlet_executions_total', { language, status, path })
@@ -146,7 +150,10 @@ export class ExecutionConsumer {
     const record = recordOf(delivery.envelope, execution, sandbox, this.#dependencies.clock.now())
     if (marking !== undefined) await marking
     const place = delivery.redelivered || !isHeld(delivery) ? undefined : sandbox
-    return await keepRecord(record, place, this.#dependencies, () => isHeld(delivery))
+    const started = this.#dependencies.clock.monotonic()
+    const kept = await keepRecord(record, place, this.#dependencies, () => isHeld(delivery))
+    delivery.trace?.step('record', started, this.#dependencies.clock.monotonic(), { 'runlet.kept': kept })
+    return kept
   }
 
   /**
@@ -162,6 +169,7 @@ export class ExecutionConsumer {
     const { log } = this.#dependencies
     const { id, program } = delivery.envelope
     const awaited = this.#isAwaited(delivery)
+    delivery.trace?.fail(error.code)
     const { level } = error.kind
     const what = level === 'warn' || level === 'error' ? { error } : { code: error.code }
     log[level]({ id, language: program.language, awaited, ...what }, 'An execution could not be run')

@@ -12,7 +12,9 @@ import { createRecorder } from '../k8s/recorder.ts'
 import { RunnerLease } from '../k8s/runner-lease.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
+import { openTraces } from '../telemetry/open-traces.ts'
 import { startTelemetryServer } from '../telemetry/server.ts'
+import { traceConsumer } from '../telemetry/traced-queue.ts'
 import { RunnerConfig } from './config.ts'
 import { createHeldNotifier } from './held-event.ts'
 import { type Progress, readinessOf, waitForAccess } from './readiness.ts'
@@ -34,6 +36,7 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
   const clock = systemClock
 
   await using scope = new AsyncDisposableStack()
+  const tracer = scope.use(await openTraces({ config, service: 'runlet-runner', instance: runner, log }))
   const ready = () => readinessOf(progress, { languages, draining: stop.signal })
   scope.use(await startTelemetryServer({ host: config.HOST, port: config.METRICS_PORT, ready, metrics }))
   const http = scope.use(createKubeHttp())
@@ -53,7 +56,8 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
   progress.consumer = consumer
   progress.runner = scope.use(
     await startRunner({
-      ...{ consumer, provider, recorder, metrics, log, clock },
+      ...{ provider, recorder, metrics, log, clock },
+      consumer: tracer ? traceConsumer(consumer, tracer) : consumer,
       languages: settingsOf(config, (language) => language.pool),
       settings: runnerSettings(config),
       notify: createHeldNotifier({ http, namespace, runner, log, clock }),

@@ -25,6 +25,7 @@ const OWNER: Record<string, RegExp> = {
   ws: /^k8s\//,
   'prom-client': /^telemetry\//,
   pino: /^telemetry\//,
+  '@opentelemetry': /^telemetry\/traces\.ts$/,
   'node:sqlite': /^local\//,
   'lru-cache': /^(k8s|api)\//,
 }

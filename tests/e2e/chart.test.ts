@@ -125,11 +125,12 @@ describe('what is passed on', () => {
       languages: { python: memoryLimit('2.5Gi'), javascript: memoryLimit('3G') },
       queue: { prefix: 'team.', deliveryLimit: 0 },
       timings: true,
+      telemetry: { traces: { endpoint: 'http://collector.observability:4318', ratio: 0.05 } },
     }
     const manifests = await render(values)
     expect(environmentOf(manifests, 'runner')).toMatchObject({
       ...{ RETENTION_SECONDS: '86400', RECORDED_BYTES: '1000000000', QUEUE_PREFIX: 'team.', DELIVERY_LIMIT: '0' },
-      TIMINGS: 'true',
+      ...{ TIMINGS: 'true', TRACES_ENDPOINT: 'http://collector.observability:4318', TRACES_RATIO: '0.050000' },
     })
     expect(JSON.parse(environmentOf(manifests, 'api').LIMITS ?? '')).toEqual(values.limits)
     expect(JSON.stringify(podOf(manifests, 'rabbitmq'))).toContain('"^team[.]"')

@@ -83,6 +83,8 @@
   "RUN_WAIT_MS" $values.api.runWaitMs
   "RUN_QUEUE_TTL_MS" $values.queue.runTtlMs
   "DELIVERY_LIMIT" $values.queue.deliveryLimit
+  "TRACES_ENDPOINT" $values.telemetry.traces.endpoint
+  "TRACES_RATIO" $values.telemetry.traces.ratio
 ) }}
 {{- end -}}
 
@@ -92,7 +94,7 @@
 {{- if not (or (kindIs "invalid" $value) (eq (toJson $value) "{}")) }}
 - name: {{ $name }}
   {{- if kindIs "float64" $value }}
-  value: {{ printf "%.0f" $value | quote }}
+  value: {{ printf (ternary "%.0f" "%.6f" (eq (floor $value) $value)) $value | quote }}
   {{- else if kindIs "map" $value }}
   value: {{ toJson $value | quote }}
   {{- else }}
