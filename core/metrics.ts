@@ -169,6 +169,10 @@ export const METRICS = {
     ...{ kind: 'gauge', unit: 'bytes', of: 'runner', labels: [] },
     help: 'Records in the cluster, as the janitor last saw them',
   },
+  runlet_events_dropped_total: {
+    ...{ kind: 'counter', of: 'runner', labels: [] },
+    help: 'Events that were not written: too many at a time, or refused',
+  },
   runlet_janitor_removed_total: {
     ...{ kind: 'counter', of: 'runner', labels: [] },
     help: 'Finished Jobs removed before their time, to stay in the byte budget',

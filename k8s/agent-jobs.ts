@@ -10,6 +10,7 @@ import type { Log } from '../core/log.ts'
 import type { SandboxEnd } from '../core/ports.ts'
 import { type Clock, systemClock } from '../core/time.ts'
 import { attach } from './attach.ts'
+import type { Tell } from './events.ts'
 import { HeldJob } from './held-job.ts'
 import type { KubeHttp } from './http.ts'
 import { CONTAINER } from './job-spec.ts'
@@ -31,6 +32,8 @@ export interface AgentJobsOptions {
   runner: string
   log: Log
   clock?: Clock | undefined
+  /** Told how the Jobs do; nobody is when it is missing. */
+  tell?: Tell | undefined
 }
 
 /** A Job whose agent is ready, and that nobody else has. */
@@ -83,8 +86,10 @@ export class AgentJobs implements AsyncDisposable {
     try {
       return await this.#start(job, pod, request.build(job.name), AbortSignal.any([signal, deadline]))
     } catch (error) {
+      const failure = startFailure(error, { signal, deadline, pod: pod.state, deadlineMs: config.START_DEADLINE_MS })
+      if (!signal.aborted) job.tell({ type: 'Warning', reason: 'NotStarted', message: failure.message })
       await this.#release(job, pod)
-      throw startFailure(error, { signal, deadline, pod: pod.state, deadlineMs: config.START_DEADLINE_MS })
+      throw failure
     }
   }
 
@@ -93,7 +98,7 @@ export class AgentJobs implements AsyncDisposable {
   }
 
   async #start(job: HeldJob, pod: FollowedPod, description: V1Job, signal: AbortSignal): Promise<AttachedJob> {
-    await this.#create(description, signal)
+    await this.#create(job, description, signal)
     const { http, namespace, config } = this.#options
     const stream = await whenAttached({
       ...{ http, namespace, pod, signal },
@@ -106,15 +111,18 @@ export class AgentJobs implements AsyncDisposable {
     })
     const ready = await this.#handshake(stream, pod, signal)
     this.#announceWarm(job, ready.version)
-    const examine = (reason: string) => this.#examine(pod, reason)
+    const examine = (reason: string) => this.#examine(job, pod, reason)
     return { job, ready, stream, examine, release: () => this.#release(job, pod) }
   }
 
-  async #create(description: V1Job, signal: AbortSignal): Promise<void> {
+  async #create(job: HeldJob, description: V1Job, signal: AbortSignal): Promise<void> {
+    const { namespace, tell } = this.#options
+    const { name } = job
     await retrying(
       async (attempt) => {
         try {
-          await this.#jobs.create(description, signal)
+          const uid = await this.#jobs.create(description, signal)
+          job.tell = (story) => tell?.({ apiVersion: 'batch/v1', kind: 'Job', namespace, name, uid }, story)
         } catch (error) {
           // The answer to an earlier attempt was lost, not the attempt.
           if (!(attempt > 1 && isAlreadyExists(error))) throw error
@@ -132,7 +140,7 @@ export class AgentJobs implements AsyncDisposable {
     } catch (error) {
       stream.close()
       signal.throwIfAborted()
-      const end = await this.#examine(pod, toError(error).message)
+      const end = await this.#verdict(pod, toError(error).message)
       const detail = end.reason === 'lost' ? end.detail : 'it ran out of memory'
       const said = stream.stderr.trim()
       throw new AppError(
@@ -150,6 +158,7 @@ export class AgentJobs implements AsyncDisposable {
       metadata: { labels: { [LABEL.state]: 'warm' }, annotations: { [ANNOTATION.version]: version } },
     }
     if (job.shared) change.metadata.labels[LABEL.executions] = '0'
+    job.tell({ reason: 'Warm', message: `Its agent is ready, with version ${version}` })
     job
       .inOrder(() => this.#jobs.patch(job.name, change))
       .catch((error: unknown) => {
@@ -157,7 +166,14 @@ export class AgentJobs implements AsyncDisposable {
       })
   }
 
-  async #examine(pod: FollowedPod, reason: string): Promise<SandboxEnd> {
+  async #examine(job: HeldJob, pod: FollowedPod, reason: string): Promise<SandboxEnd> {
+    const end = await this.#verdict(pod, reason)
+    const message = end.reason === 'lost' ? end.detail : 'It ran out of memory'
+    job.tell({ type: 'Warning', reason: 'Lost', message })
+    return end
+  }
+
+  async #verdict(pod: FollowedPod, reason: string): Promise<SandboxEnd> {
     const until = this.#clock.monotonic() + VERDICT_MS
     for (let left = VERDICT_MS; !pod.state?.over && left > 0; left = until - this.#clock.monotonic())
       await pod.changed(left)

@@ -1,4 +1,5 @@
 import type { Sandbox } from '../core/ports.ts'
+import type { Story } from './events.ts'
 
 /** The Job under a sandbox, as long as we hold its stream: what the provider and the recorder both must know of it. */
 export class HeldJob {
@@ -7,6 +8,8 @@ export class HeldJob {
   readonly shared: boolean
   /** It holds a record, or is about to: then it stays until its TTL, and whoever destroys the sandbox must not delete it. */
   holdsRecord = false
+  /** Adds to what `kubectl describe job` tells of it; nothing where nobody listens. Never throws, never waits. */
+  tell: (story: Story) => void = () => {}
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(name: string, shared = false) {

@@ -32,8 +32,10 @@ export class Jobs {
     this.path = `/apis/batch/v1/namespaces/${namespace}/jobs`
   }
 
-  async create(job: V1Job, signal?: AbortSignal): Promise<void> {
-    await this.#http.call({ method: 'POST', path: this.path, body: job, signal })
+  /** @returns the Job's uid */
+  async create(job: V1Job, signal?: AbortSignal): Promise<string> {
+    const request = { method: 'POST', path: this.path, body: job, accept: METADATA, signal } as const
+    return (await this.#http.call<JobMetadata>(request)).metadata.uid
   }
 
   /** What the API server would make of a Job: its admission and defaults, and without the fields that it does not know. */

@@ -171,10 +171,9 @@ export class LanguageHosts implements Slots, AsyncDisposable {
     this.#hosts.delete(host)
     host.retire()
     const { executions, ageMs } = host.observe()
-    this.#log.debug(
-      { job: host.job.name, executions, ageSeconds: Math.round(ageMs / 1000) },
-      'A Job takes no more executions',
-    )
+    const ageSeconds = Math.round(ageMs / 1000)
+    this.#log.debug({ job: host.job.name, executions, ageSeconds }, 'A Job takes no more executions')
+    host.job.tell({ reason: 'Retired', message: `After ${executions} executions in ${ageSeconds} s it takes no more` })
   }
 
   #doubt(host: NestedHost, reason: string): void {
@@ -183,6 +182,7 @@ export class LanguageHosts implements Slots, AsyncDisposable {
       { job: host.job.name, reason },
       'A Job can not be trusted any more: it ends after the executions in it',
     )
+    host.job.tell({ type: 'Warning', reason: 'NotTrusted', message: reason })
     this.#retire(host)
     this.#takeBack()
   }

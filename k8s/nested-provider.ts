@@ -7,6 +7,7 @@ import type { Log } from '../core/log.ts'
 import type { Sandbox, SandboxProvider } from '../core/ports.ts'
 import { type Clock, systemClock } from '../core/time.ts'
 import { AgentJobs, type AttachedJob } from './agent-jobs.ts'
+import type { Tell } from './events.ts'
 import type { KubeHttp } from './http.ts'
 import { Jobs } from './jobs.ts'
 import { labelValue } from './labels.ts'
@@ -29,6 +30,8 @@ export interface NestedProviderOptions {
   runner: string
   log: Log
   clock?: Clock
+  /** Told how the Jobs do. */
+  tell?: Tell | undefined
 }
 
 /** A provider that ends its Jobs when it is disposed of. */
@@ -45,11 +48,11 @@ class NestedProvider implements SandboxProvider, AsyncDisposable {
   readonly #checked = new Set<string>()
 
   constructor(options: NestedProviderOptions) {
-    const { http, namespace, config, log, clock, languages } = options
+    const { http, namespace, config, log, clock, tell, languages } = options
     this.#options = options
     this.#runner = labelValue(options.runner)
     this.#jobs = new Jobs(http, namespace)
-    this.#agents = new AgentJobs({ http, namespace, config, runner: this.#runner, log, clock })
+    this.#agents = new AgentJobs({ http, namespace, config, runner: this.#runner, log, clock, tell })
     this.#hosts = new Map(
       Object.entries(languages).map(([language, settings]) => [language, this.#hostsOf(language, settings)]),
     )

@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts'
 import { FakeClock, settled } from '../tests/fakes/clock.ts'
 import { FakeKube } from '../tests/fakes/kube.ts'
 import { FakeSandbox } from '../tests/fakes/sandbox.ts'
+import type { Story } from './events.ts'
 import { HeldJob } from './held-job.ts'
 import { KubeError } from './kube-error.ts'
 import { decodeRecord, recordKey } from './record.ts'
@@ -55,6 +56,28 @@ describe('record', () => {
     expect(metadata?.annotations?.mine).toBe('stays')
     expect(decodeRecord(ID, metadata?.annotations?.[recordKey(ID)] ?? '')).toEqual(record)
     expect(sandbox.job.holdsRecord).toBe(true)
+  })
+
+  it('is told of on the Job that took it, with nothing of what the program wrote', async () => {
+    const { recorder, sandbox } = await world()
+    const told: Story[] = []
+    sandbox.job.tell = (story) => void told.push(story)
+    await recorder.markRunning(ID, sandbox)
+    const result = { ...record.result, stdout: 'secret', exitCode: 0, wallTimeMs: 12 }
+    await recorder.record({ ...record, result }, sandbox)
+    expect(told).toEqual([
+      { reason: 'Running', message: `It runs the execution ${ID}` },
+      { reason: 'Finished', message: `The execution ${ID} ended after 12 ms: succeeded, exit code 0` },
+    ])
+  })
+
+  it('is not told of on a Job that is gone', async () => {
+    const { kube, recorder, sandbox } = await world()
+    const told: Story[] = []
+    sandbox.job.tell = (story) => void told.push(story)
+    await kube.call({ method: 'DELETE', path: `${JOBS}/python-1` })
+    await recorder.record(record, sandbox)
+    expect(told).toEqual([])
   })
 
   it.each([

@@ -82,6 +82,7 @@ class JobRecorder implements Recorder {
         if (job.holdsRecord) return
         await this.#jobs.patch(job.name, { metadata: { labels } })
         this.#marked.set(job, id)
+        job.tell({ reason: 'Running', message: `It runs the execution ${id}` })
       })
     } catch (error) {
       this.#options.log.debug(
@@ -114,7 +115,9 @@ class JobRecorder implements Recorder {
       return true
     }
     try {
-      return await job.inOrder(() => this.#bounded(write))
+      const kept = await job.inOrder(() => this.#bounded(write))
+      if (kept) job.tell({ reason: 'Finished', message: describeEnd(record) })
+      return kept
     } catch (error) {
       if (!(error instanceof KubeError)) throw error
       const fields = { job: job.name, error: error.message }
@@ -197,4 +200,11 @@ class JobRecorder implements Recorder {
       throw new AppError('store_unavailable', undefined, { cause: error })
     }
   }
+}
+
+/** An execution's end in a sentence, with nothing of its program or output. */
+function describeEnd({ id, result }: ExecutionRecord): string {
+  const { status, exitCode, signal, wallTimeMs } = result
+  const how = exitCode === null ? signal : `exit code ${exitCode}`
+  return `The execution ${id} ended after ${wallTimeMs} ms: ${status}${how === null ? '' : `, ${how}`}`
 }

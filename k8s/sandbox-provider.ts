@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts'
 import type { Sandbox, SandboxProvider } from '../core/ports.ts'
 import type { Clock } from '../core/time.ts'
 import { AgentJobs } from './agent-jobs.ts'
+import type { Tell } from './events.ts'
 import type { KubeHttp } from './http.ts'
 import { JobSandbox } from './job-sandbox.ts'
 import { buildSandboxJob, uidRange } from './job-spec.ts'
@@ -23,6 +24,8 @@ export interface JobProviderOptions {
   runner: string
   log: Log
   clock?: Clock
+  /** Told how the Jobs do. */
+  tell?: Tell | undefined
 }
 
 /** A provider that lets go of its watch at the end; sandboxes are destroyed by whoever has them. */
@@ -36,10 +39,11 @@ class JobProvider implements SandboxProvider, AsyncDisposable {
   readonly #runner: string
 
   constructor(options: JobProviderOptions) {
-    const { http, config, log, clock } = options
+    const { http, config, log, clock, tell } = options
+    const { NAMESPACE: namespace } = config
     this.#options = options
     this.#runner = labelValue(options.runner)
-    this.#jobs = new AgentJobs({ http, namespace: config.NAMESPACE, config, runner: this.#runner, log, clock })
+    this.#jobs = new AgentJobs({ http, namespace, config, runner: this.#runner, log, clock, tell })
   }
 
   async start(language: string, signal: AbortSignal): Promise<Sandbox> {

@@ -33,6 +33,7 @@ describe('the variables', () => {
       RECORD_BYTES: 98_304,
       RECORDED_BYTES: 209_715_200,
       JANITOR_INTERVAL_MS: 30_000,
+      JOB_EVENTS: true,
     })
     expect(readConfig(ApiKubernetesConfig, { NAMESPACE: 'boxes' })).toEqual({
       NAMESPACE: 'boxes',

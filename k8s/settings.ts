@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { integer } from '../core/config.ts'
+import { flag, integer } from '../core/config.ts'
 
 const MEBIBYTE = 1024 * 1024
 
@@ -80,6 +80,8 @@ export const RunnerKubernetesConfig = KubernetesConfig.extend({
   /** All records together; the oldest are removed past it. etcd holds 2 GiB by default, for the whole cluster. */
   RECORDED_BYTES: integer(MEBIBYTE).default(200 * MEBIBYTE),
   JANITOR_INTERVAL_MS: integer(1000, 3_600_000).default(30_000),
+  /** Whether Jobs tell their story in Events: two writes for each, which a busy etcd may do without. */
+  JOB_EVENTS: flag().prefault('true'),
 })
 export type RunnerKubernetesConfig = z.infer<typeof RunnerKubernetesConfig>
 

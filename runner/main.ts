@@ -4,6 +4,7 @@ import { toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { aborted, systemClock } from '../core/time.ts'
 import { createKubeHttp, missingPermissions } from '../k8s/client.ts'
+import { EventWriter } from '../k8s/events.ts'
 import { removeFormerLife } from '../k8s/former-life.ts'
 import type { KubeHttp } from '../k8s/http.ts'
 import { Janitor } from '../k8s/janitor.ts'
@@ -50,7 +51,13 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
   progress.refused = undefined
   scope.use(await RunnerLease.hold({ http, namespace, runner, log }))
   await removeFormerLife({ http, namespaces: [namespace], runner, log })
-  const provider = scope.use(createProvider({ http, config, languages: config.LANGUAGES, runner, metrics, log }))
+  const { tell } = scope.use(new EventWriter({ http, component: 'runlet-runner', metrics, log, clock }))
+  const provider = scope.use(
+    createProvider({
+      ...{ http, config, runner, metrics, log, languages: config.LANGUAGES },
+      tell: config.JOB_EVENTS ? tell : undefined,
+    }),
+  )
   const recorder = createRecorder({ http, config, log })
   const consumer = scope.use(await connectConsumer({ settings: config, log, name: runner }))
   progress.consumer = consumer
@@ -60,7 +67,7 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
       consumer: tracer ? traceConsumer(consumer, tracer) : consumer,
       languages: settingsOf(config, (language) => language.pool),
       settings: runnerSettings(config),
-      notify: createHeldNotifier({ http, namespace, runner, log, clock }),
+      notify: createHeldNotifier({ tell, namespace, runner }),
     }),
   )
   scope.use(new Janitor({ http, config, log, metrics }))

@@ -45,6 +45,7 @@
   "RECORD_BYTES" $values.records.recordBytes
   "RECORDED_BYTES" $values.records.totalBytes
   "JANITOR_INTERVAL_MS" $values.records.janitorIntervalMs
+  "JOB_EVENTS" $values.sandboxes.events
 ) }}
 - name: RUNNER_NAME
   valueFrom:
