@@ -4,7 +4,9 @@ import type { AgentFrame, ResultFrame } from '../../core/frames.ts'
 import { ExecutionIds } from '../../core/ids.ts'
 import type { Log } from '../../core/log.ts'
 import type { Sandbox, SandboxProvider } from '../../core/ports.ts'
+import { systemClock } from '../../core/time.ts'
 import { createKubeHttp, missingPermissions } from '../../k8s/client.ts'
+import { EventWriter } from '../../k8s/events.ts'
 import type { KubeHttp } from '../../k8s/http.ts'
 import { removeEverything, removeOrphans } from '../../k8s/janitor.ts'
 import { Jobs } from '../../k8s/jobs.ts'
@@ -13,6 +15,8 @@ import { createRecorder } from '../../k8s/recorder.ts'
 import { type WatchedRecords, watchRecords } from '../../k8s/records.ts'
 import { RunnerLease, RunnerLife } from '../../k8s/runner-lease.ts'
 import { createJobProvider } from '../../k8s/sandbox-provider.ts'
+import { MemoryMetrics } from '../fakes/metrics.ts'
+import { kubectl } from '../helpers/cluster.ts'
 
 /** The provider, the recorder and the records on a real API server, in a namespace of their own under the restricted standard. Needs KUBECONFIG and the image. */
 const IMAGE = process.env.SANDBOX_IMAGE_PYTHON ?? 'runlet/python:dev'
@@ -47,18 +51,23 @@ const limits = {
 let http: KubeHttp
 let provider: SandboxProvider & AsyncDisposable
 let records: WatchedRecords
+let events: EventWriter
 
 beforeAll(async () => {
   http = createKubeHttp()
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' }
   await http.call({ method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: NAMESPACE, labels } } })
-  provider = createJobProvider({ http, config, languages, runner: 'Test-Runner.1', log: silent })
+  const metrics = new MemoryMetrics()
+  events = new EventWriter({ http, component: 'runlet-runner', metrics, log: silent, clock: systemClock })
+  const { tell } = events
+  provider = createJobProvider({ http, config, languages, runner: 'Test-Runner.1', log: silent, tell })
   records = watchRecords({ http, config, log: silent })
   await vi.waitFor(() => expect(records.synced).toBe(true), { timeout: 10_000 })
 })
 
 afterAll(async () => {
   await provider[Symbol.asyncDispose]()
+  await events[Symbol.asyncDispose]()
   await records[Symbol.asyncDispose]()
   await http.call({ method: 'DELETE', path: `/api/v1/namespaces/${NAMESPACE}` })
   http[Symbol.dispose]()
@@ -112,6 +121,15 @@ describe('a sandbox', () => {
       'runlet.dev/language': 'python',
       'runlet.dev/runner': 'Test-Runner.1',
     })
+    // Its story, below what the controller says of its pod.
+    await vi.waitFor(async () => {
+      const story = (await kubectl('describe', 'job', sandbox.name, '-n', NAMESPACE)).split(/^Events:/m)[1] ?? ''
+      expect(story).toMatch(/Normal +Warm .* runlet-runner +Its agent is ready, with version 3\./)
+      expect(story).toMatch(
+        /Normal +Finished .* runlet-runner +The execution [0-9a-f]{48} ended after \d+ ms: succeeded, exit code 0/,
+      )
+      expect(story).toContain(id)
+    }, 10_000)
   })
 
   it('says that it is warm and that it runs, and leaves nothing when it is destroyed without a record', async () => {
