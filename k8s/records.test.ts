@@ -3,6 +3,7 @@ import { type ExecutionRecord, emptyResult, type FinalStatus } from '../core/exe
 import type { Log } from '../core/log.ts'
 import { FakeKube } from '../tests/fakes/kube.ts'
 import { MemoryMetrics } from '../tests/fakes/metrics.ts'
+import { type Answer, events, json, ScriptedApiServer } from '../tests/fakes/scripted-api-server.ts'
 import { KubeError } from './kube-error.ts'
 import { recordKey, recordPatch } from './record.ts'
 import { watchRecords } from './records.ts'
@@ -69,6 +70,17 @@ describe('find', () => {
     await run.create('b', holding({ ...record('2'), finishedAt: Date.now() }))
     expect(await run.records.find(id('2'), 5000)).toMatchObject({ status: 'final' })
     expect(run.metrics.get('runlet_watch_lag_seconds')).toBe(1)
+  })
+
+  it('measures that in seconds, and a node whose clock is ahead of ours as no lag', async () => {
+    await using run = await world()
+    await run.create('a', holding({ ...record('1'), finishedAt: Date.now() - 2_000 }))
+    await run.create('b', holding({ ...record('2'), finishedAt: Date.now() + 60_000 }))
+    await run.records.find(id('2'), 5000)
+    const [late = 0, ahead] = run.metrics.observed.get('runlet_watch_lag_seconds') ?? []
+    expect(late).toBeGreaterThanOrEqual(2)
+    expect(late).toBeLessThan(60)
+    expect(ahead).toBe(0)
   })
 
   it('finds each of several records on one Job', async () => {
@@ -177,5 +189,27 @@ describe('what others do to a Job', () => {
     await using run = await world([['a', broken]])
     await expect(run.records.find(id('1'), 0)).rejects.toMatchObject({ code: 'execution_expired' })
     expect(run.warnings).toContainEqual({ id: id('1') })
+  })
+})
+
+describe('a watch that breaks', () => {
+  const listed = json({ metadata: { resourceVersion: '5' }, items: null })
+  const open = events([], 'open')
+  const gone = { type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' } }
+
+  it.each<[cause: string, answer: Answer, silenceMs: number]>([
+    ['gone', events([gone], 'open'), 60_000],
+    ['failed', json({ kind: 'Status', message: 'broken' }, 500), 60_000],
+    ['silent', open, 200],
+  ])('is counted with its cause: %s', async (cause, answer, silenceMs) => {
+    await using server = await ScriptedApiServer.start(listed, answer, cause === 'gone' ? listed : open, open)
+    const metrics = new MemoryMetrics()
+    const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
+    const clock = { monotonic: () => performance.now(), sleep: async () => undefined }
+    const config = { NAMESPACE: 'boxes', RECORD_CACHE_BYTES: 1_000_000 }
+    await using _records = watchRecords({ http: server.http, config, log, metrics, watch: { clock, silenceMs } })
+    await vi.waitFor(() => expect(metrics.get('runlet_watch_restarts_total', cause)).toBe(1))
+    const all = [...metrics.values.keys()].filter((name) => name.startsWith('runlet_watch_restarts_total'))
+    expect(all).toEqual([`runlet_watch_restarts_total{${cause}}`])
   })
 })

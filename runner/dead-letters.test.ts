@@ -50,9 +50,10 @@ describe('a dead letter', () => {
   })
 
   it('of an execution that did end changes nothing', async () => {
-    const { recorder, handle, letter } = arrange()
+    const { recorder, handle, letter, metrics } = arrange()
     await recorder.record(aRecord(1))
     expect(await handle(letter())).toBe('ack')
+    expect(metrics.get('runlet_dead_letters_total', 'python', 'known')).toBe(1)
     expect(recorder.records.get(ID)?.result.status).toBe('succeeded')
   })
 
@@ -78,13 +79,14 @@ describe('a dead letter', () => {
     ['looked for', 1],
     ['written', 3],
   ])('comes again when its record can not be %s', async (_, failures) => {
-    const { clock, recorder, handle, letter } = arrange()
+    const { clock, recorder, handle, letter, metrics } = arrange()
     recorder.failures = failures
     const takeOver = recorder.takeOver.bind(recorder)
     if (failures > 1) recorder.takeOver = async () => false
     const verdict = handle(letter())
     await clock.advance(1_010)
     expect(await verdict).toBe('requeue')
+    expect(metrics.get('runlet_dead_letters_total', 'python', 'failed')).toBe(1)
     expect(await takeOver(ID).catch(() => false)).toBe(false)
   })
 })
