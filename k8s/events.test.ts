@@ -14,7 +14,7 @@ describe('describeEvent', () => {
     expect(describeEvent(JOB, story, { component: 'runlet-runner', now: NOW })).toEqual({
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: expect.stringMatching(/^python-abc\.[0-9a-f]{16}$/), namespace: 'sandboxes' },
+      metadata: { name: expect.stringMatching(/^python-abc\.[0-9a-f]{20}$/), namespace: 'sandboxes' },
       involvedObject: JOB,
       type: 'Normal',
       reason: 'Warm',
@@ -24,6 +24,12 @@ describe('describeEvent', () => {
       lastTimestamp: '2026-01-31T12:00:00Z',
       count: 1,
     })
+  })
+
+  it('has a name that comes before that of a later one', () => {
+    const nameAt = (now: number) =>
+      describeEvent(JOB, { reason: 'Warm', message: '' }, { component: 'runlet-runner', now }).metadata.name
+    for (let turn = 0; turn < 50; turn++) expect(nameAt(NOW) < nameAt(NOW + 1)).toBe(true)
   })
 
   it('is never longer than the API server takes', () => {

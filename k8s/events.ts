@@ -115,10 +115,12 @@ export function describeEvent(
   { component, now }: { component: string; now: number },
 ) {
   const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
+  // kubectl sorts by the second, and within one leaves them in the order of their names: so these begin with the millisecond.
+  const suffix = now.toString(16).padStart(12, '0') + randomBytes(4).toString('hex')
   return {
     apiVersion: 'v1',
     kind: 'Event',
-    metadata: { name: `${name}.${randomBytes(8).toString('hex')}`, namespace },
+    metadata: { name: `${name}.${suffix}`, namespace },
     involvedObject: { apiVersion, kind, namespace, name, ...(uid !== undefined && { uid }) },
     type: type ?? 'Normal',
     reason,

@@ -208,7 +208,7 @@ describe('a watch that breaks', () => {
     const clock = { monotonic: () => performance.now(), sleep: async () => undefined }
     const config = { NAMESPACE: 'boxes', RECORD_CACHE_BYTES: 1_000_000 }
     await using _records = watchRecords({ http: server.http, config, log, metrics, watch: { clock, silenceMs } })
-    await vi.waitFor(() => expect(metrics.get('runlet_watch_restarts_total', cause)).toBe(1))
+    await vi.waitFor(() => expect(metrics.get('runlet_watch_restarts_total', cause)).toBeGreaterThan(0))
     const all = [...metrics.values.keys()].filter((name) => name.startsWith('runlet_watch_restarts_total'))
     expect(all).toEqual([`runlet_watch_restarts_total{${cause}}`])
   })
