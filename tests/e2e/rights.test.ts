@@ -121,9 +121,6 @@ function granted(component: keyof typeof requiredPermissions, where: string): st
 }
 
 const runnersRights = [...granted('runner', sandboxes), ...granted('nested', nested)].sort()
-/** Given ahead of its use. */
-const ahead = new Set([`${nested} create events`])
-const usedRights = runnersRights.filter((right) => !ahead.has(right))
 const apisRights = [sandboxes, nested].flatMap((where) => granted('api', where)).sort()
 
 /** All that a runner meets in its life, but for its end. */
@@ -134,7 +131,7 @@ async function live(): Promise<void> {
   await eventually('a sandbox of each tier is idle', async () => (await runnersPart.resources()).idle === 2)
   runnersProxy.stall('watches')
   runnersProxy.cut()
-  for (const right of usedRights.filter((one) => /events|get pods$/.test(one)))
+  for (const right of runnersRights.filter((one) => /events|get pods$/.test(one)))
     await eventually(right, () => Promise.resolve(calls.runner.has(right)))
   runnersProxy.expireWatches(0)
 }
@@ -152,7 +149,7 @@ async function fill(): Promise<void> {
 
 describe('the rights of the service accounts', () => {
   it('are those that the runner uses, from its start to its end, in both namespaces', () => {
-    expect([...calls.runner].filter((right) => !ahead.has(right)).sort()).toEqual(usedRights)
+    expect([...calls.runner].sort()).toEqual(runnersRights)
   })
 
   it('are those that the API uses', () => {
