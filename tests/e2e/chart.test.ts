@@ -72,6 +72,8 @@ describe('values that are wrong together', () => {
     ['a language without an image', { languages: { ruby: { warm: 1, max: 2 } } }],
     ['a name of a language that is no label', { languages: { 'C++': { image: 'cpp', warm: 1, max: 2 } } }],
     ['text where a number belongs', { records: { retentionSeconds: '1h' } }],
+    ['more than all requests', { telemetry: { traces: { ratio: 2 } } }],
+    ['a collector without a scheme', { telemetry: { traces: { endpoint: 'collector:4317' } } }],
   ])('are refused by the schema: %s', async (_, values) => {
     await expect(render(values)).rejects.toThrow(/schema/)
   })
@@ -182,6 +184,22 @@ describe('every pod', () => {
     expect(manifests.filter(({ kind }) => kind === 'StatefulSet')).toEqual([])
     expect(environmentOf(manifests, 'api')).toMatchObject({ AMQP_URL: undefined })
     expect(JSON.stringify(find(manifests, 'NetworkPolicy', 'runlet-runner').spec)).toContain('{"port":5671}')
+  })
+
+  it.each([
+    ['http://collector.observability:4318', 4318],
+    ['https://traces.example.com/otlp', 443],
+    ['http://[fd00::1]:4318', 4318],
+    ['http://collector', 80],
+  ])('may reach the collector of traces at %s, where there is one', async (endpoint, port) => {
+    const rule = JSON.stringify({ ports: [{ port }] })
+    const [without, having] = await Promise.all([render(), render({ telemetry: { traces: { endpoint } } })])
+    for (const component of ['api', 'runner']) {
+      const policy = (manifests: Manifest[]) =>
+        JSON.stringify(find(manifests, 'NetworkPolicy', `runlet-${component}`).spec)
+      expect(policy(having)).toContain(rule)
+      expect(policy(without)).not.toContain(rule)
+    }
   })
 })
 

@@ -271,6 +271,14 @@ describe('in the end', () => {
     expect(failure).toMatchObject({ message: expect.stringMatching(/Its pod was refused: .*exceeded quota/) })
   })
 
+  it('what went wrong is told also of Jobs that are gone', async () => {
+    await vi.waitFor(async () => {
+      const told = await kubectl('get', 'events', '-n', NAMESPACE, '--field-selector', 'type=Warning')
+      expect(told).toMatch(/NotStarted .*Its pod was refused: .*exceeded quota/)
+      expect(told).toMatch(/ Lost .*job/)
+    }, 10_000)
+  })
+
   it('everything can be removed', async () => {
     expect(await removeEverything(http, NAMESPACE)).toBeGreaterThan(0)
     const left = []
