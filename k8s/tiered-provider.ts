@@ -55,10 +55,12 @@ class TieredProvider implements SandboxProvider {
   }
 
   async #first(language: string, choice: Choice, signal: AbortSignal): Promise<Sandbox> {
-    const { job, nested } = this.#options
+    const { job, nested, metrics } = this.#options
     try {
       const sandbox = await nested.start(language, AbortSignal.any([signal, AbortSignal.timeout(FIRST_TRY_MS)]))
       choice.tier = 'nested'
+      // Another first try may have failed meanwhile.
+      metrics.set('runlet_tier_fallback', { language }, 0)
       return sandbox
     } catch (error) {
       if (signal.aborted) throw error
