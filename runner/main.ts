@@ -50,7 +50,8 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
   })
   progress.refused = undefined
   scope.use(await RunnerLease.hold({ http, namespace, runner, log }))
-  await removeFormerLife({ http, namespaces: [namespace], runner, log })
+  const namespaces = [namespace, ...(config.NESTED_NAMESPACE === undefined ? [] : [config.NESTED_NAMESPACE])]
+  await removeFormerLife({ http, namespaces, runner, log })
   const { tell } = scope.use(new EventWriter({ http, component: 'runlet-runner', metrics, log, clock }))
   const provider = scope.use(
     createProvider({
