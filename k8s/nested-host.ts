@@ -38,6 +38,10 @@ interface Running {
 /** A cancelled guest is gone within milliseconds; this is for a node that is starved. */
 const CANCEL_MS = 5000
 
+/**
+ * Serves until it is retired, then until nothing runs in it any more, then lets its Job go. It decides nothing about its own end but what its stream tells: when
+ * to retire it is planHosts', whom to trust LanguageHosts' business. An execution has its slot from `begin` to `leave`, however it ended.
+ */
 export class NestedHost {
   readonly job: HeldJob
   readonly version: string
