@@ -12,6 +12,8 @@ export interface EmbeddedOptions {
   env?: Record<string, string>
   /** The data folder of an earlier one, to start again on; else a new one. */
   dataDir?: string
+  /** For Node, before the file. */
+  nodeArguments?: readonly string[]
 }
 
 /** A Runlet process on a port of its own. Disposing ends it and removes its data folder. */
@@ -21,6 +23,8 @@ export interface Embedded extends AsyncDisposable {
   dataDir: string
   /** All that it wrote to stdout and stderr. */
   output(): string
+  /** The signal or the code that it ended with. */
+  exited: Promise<NodeJS.Signals | number | null>
   /** SIGKILL: as if somebody pulled the plug of the process. The data folder stays. */
   kill9(): Promise<void>
   /** SIGTERM, and the exit code. The data folder stays. */
@@ -28,9 +32,13 @@ export interface Embedded extends AsyncDisposable {
 }
 
 /** Starts the embedded mode and waits until its sandboxes are there. */
-export async function startEmbedded({ env = {}, dataDir }: EmbeddedOptions = {}): Promise<Embedded> {
+export async function startEmbedded({
+  env = {},
+  dataDir,
+  nodeArguments = [],
+}: EmbeddedOptions = {}): Promise<Embedded> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'runlet-embedded-')))
-  const child = spawn(process.execPath, ['local/main.ts'], {
+  const child = spawn(process.execPath, [...nodeArguments, 'local/main.ts'], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', DATA_DIR: folder, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -47,12 +55,14 @@ export async function startEmbedded({ env = {}, dataDir }: EmbeddedOptions = {})
     if (child.exitCode === null && child.signalCode === null) throw new Error(`It does not stop:\n${output}`)
     return child.exitCode
   }
+  const exited = once(child, 'exit').then(([code, signal]) => (signal ?? code) as NodeJS.Signals | number | null)
   const url = await untilReady(child, () => output)
   return {
     url,
     pid: child.pid ?? 0,
     dataDir: folder,
     output: () => output,
+    exited,
     kill9: async () => void (await end('SIGKILL')),
     stop: () => end('SIGTERM'),
     async [Symbol.asyncDispose]() {
@@ -82,7 +92,7 @@ export async function failToStart(env: Record<string, string>): Promise<{ code: 
 
 async function untilReady(child: ChildProcess, output: () => string): Promise<string> {
   for (const end = Date.now() + START_MS; Date.now() < end; await sleep(25)) {
-    if (child.exitCode !== null) throw new Error(`It did not start:\n${output()}`)
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`It did not start:\n${output()}`)
     const url = /http:\/\/[\w.:[\]-]+:\d+/.exec(output())?.[0]
     if (url && (await fetch(`${url}/readyz`)).ok) return url
   }
