@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { emptyResult } from '../core/execution.ts'
 import { systemClock } from '../core/time.ts'
 import { FakeClock } from '../tests/fakes/clock.ts'
@@ -24,7 +24,7 @@ function openQueue(changes: Partial<LocalQueueOptions> = {}): LocalQueue {
     maxWaitingRuns: 2,
     deliveryLimit: 3,
     requeueDelayMs: 1,
-    deadRetryMs: 1,
+    retryMs: 1,
     ...changes,
   })
 }
@@ -48,6 +48,24 @@ describe('scheduled executions', () => {
   it('are in the file before the caller hears of it', async () => {
     await queue.schedule(anEnvelope(1))
     expect(rows()).toEqual([{ id: executionId(1), state: 'waiting', attempts: 0 }])
+  })
+
+  it('stay where they are while nothing can be written, and go on when it can', async () => {
+    await queue.consume('python', 1, runner.handler)
+    for (const number of [1, 2]) await queue.schedule(anEnvelope(number))
+    database.exec('PRAGMA query_only = 1')
+    ;(await runner.delivery(0)).answer('ack')
+    const troubles = [/cannot hand out/, /could not be written/]
+    await vi.waitFor(() => expect(troubles.every((trouble) => log.lines.some((line) => trouble.test(line)))).toBe(true))
+    await expect(queue.schedule(anEnvelope(3))).rejects.toMatchObject({ code: 'queue_unavailable' })
+    expect(rows().map(({ id, state }) => [id, state])).toEqual([
+      [executionId(1), 'out'],
+      [executionId(2), 'waiting'],
+    ])
+    database.exec('PRAGMA query_only = 0')
+    ;(await runner.delivery(1)).answer('ack')
+    expect(runner.ids).toEqual([executionId(1), executionId(2)])
+    await vi.waitFor(() => expect(rows()).toEqual([]))
   })
 
   it('reach the runner in order, at most as many as it has room for, and are gone when it is done', async () => {

@@ -18,14 +18,16 @@ export interface ScheduledQueueOptions {
   deliveryLimit: number
   /** How long an execution that the runner gave back is held before it is handed out again; it holds its place meanwhile. Three attempts within a millisecond are one. */
   requeueDelayMs: number
-  /** Before the end of an execution that was given up is tried to be recorded again. */
-  deadRetryMs: number
+  /** Before what failed is tried again: a write while the disk has no room, or to record the end of an execution that was given up. */
+  retryMs: number
 }
 
 interface Lane {
   capacity: number
   out: number
   handler: DeliveryHandler | undefined
+  /** It could not be written that something was handed out, and is tried again soon. */
+  resting: boolean
 }
 
 /**
@@ -128,7 +130,7 @@ export class ScheduledQueue implements AsyncDisposable {
   }
 
   #lane(language: string): Lane {
-    const lane = this.#lanes.get(language) ?? { capacity: 0, out: 0, handler: undefined }
+    const lane = this.#lanes.get(language) ?? { capacity: 0, out: 0, handler: undefined, resting: false }
     this.#lanes.set(language, lane)
     return lane
   }
@@ -137,10 +139,27 @@ export class ScheduledQueue implements AsyncDisposable {
     const lane = this.#lane(language)
     const { handler } = lane
     const free = Math.min(lane.capacity - lane.out, this.#backlog.waiting(language))
-    if (!handler || free <= 0 || this.#stopping.signal.aborted) return
-    const rows = this.#table.take(language, free)
+    if (!handler || free <= 0 || lane.resting || this.#stopping.signal.aborted) return
+    const rows = this.#take(language, lane, free)
     this.#backlog.changeWaiting(language, -rows.length)
     for (const row of rows) void this.#deliver(language, lane, handler, row)
+  }
+
+  /** None when it cannot be written that they are out: they are safe where they are, and whoever has just scheduled one was told the truth. */
+  #take(language: string, lane: Lane, count: number): Row[] {
+    try {
+      return this.#table.take(language, count)
+    } catch (thrown) {
+      const { clock, log, retryMs } = this.#options
+      log.error({ language, err: toError(thrown) }, 'The queue cannot hand out executions: it cannot write')
+      lane.resting = true
+      const awake = () => {
+        lane.resting = false
+        this.#pump(language)
+      }
+      clock.sleep(retryMs, this.#stopping.signal).then(awake, () => {})
+      return []
+    }
   }
 
   async #deliver(language: string, lane: Lane, handler: DeliveryHandler, row: Row): Promise<void> {
@@ -161,16 +180,16 @@ export class ScheduledQueue implements AsyncDisposable {
   }
 
   async #settle(envelope: Envelope, row: Row, verdict: Verdict): Promise<void> {
-    const { writes, deliveryLimit } = this.#options
+    const { deliveryLimit } = this.#options
     const { language } = envelope.program
     if (verdict === 'ack') return this.#remove(envelope, row)
     // What comes back because we stop has not failed: some quick restarts must not use up its attempts.
-    if (verdict === 'requeue' && this.#stopping.signal.aborted) return writes.submit(() => this.#table.giveBack(row.id))
+    if (verdict === 'requeue' && this.#stopping.signal.aborted) return this.#write(() => this.#table.giveBack(row.id))
     if (verdict === 'dead-letter' || row.attempts >= deliveryLimit) {
-      await writes.submit(() => this.#table.setState(row.id, 'dead'))
+      await this.#write(() => this.#table.setState(row.id, 'dead'))
       return this.#pumpDead()
     }
-    await writes.submit(() => this.#table.setState(row.id, 'waiting'))
+    await this.#write(() => this.#table.setState(row.id, 'waiting'))
     this.#backlog.changeWaiting(language, 1)
     this.#pump(language)
   }
@@ -185,21 +204,38 @@ export class ScheduledQueue implements AsyncDisposable {
   }
 
   async #deliverDead(handler: DeliveryHandler, row: Row): Promise<void> {
-    const { clock, deadRetryMs } = this.#options
+    const { clock, retryMs } = this.#options
     const envelope = this.#read(row)
     if (!envelope) this.#unreadable = row.sequence
     else {
       const recorded = (await this.#ask(handler, envelope, row)) === 'ack'
       const removed = recorded && (await this.#track(this.#remove(envelope, row)))
-      if (!removed) await clock.sleep(deadRetryMs, this.#stopping.signal).catch(() => {})
+      if (!removed) await clock.sleep(retryMs, this.#stopping.signal).catch(() => {})
     }
     this.#deadBusy = false
     this.#pumpDead()
   }
 
   async #remove({ caller, program }: Envelope, row: Row): Promise<void> {
-    await this.#options.writes.submit(() => this.#table.remove(row.id))
+    await this.#write(() => this.#table.remove(row.id))
     this.#backlog.remove(program.language, Buffer.byteLength(row.envelope), caller)
+  }
+
+  /**
+   * Writes what became of an execution, again and again: given up, its row would stay out of everybody's reach until the next start.
+   * @throws Error when the queue stops and it still cannot be written; the next process finds the row as it was
+   */
+  async #write(change: () => void): Promise<void> {
+    const { clock, log, retryMs, writes } = this.#options
+    for (;;) {
+      try {
+        return await writes.submit(change)
+      } catch (thrown) {
+        if (this.#stopping.signal.aborted) throw thrown
+        log.error({ err: toError(thrown) }, 'What became of an execution could not be written, and is tried again')
+        await clock.sleep(retryMs, this.#stopping.signal).catch(() => {})
+      }
+    }
   }
 
   async #ask(handler: DeliveryHandler, envelope: Envelope, { attempts }: Row): Promise<Verdict> {

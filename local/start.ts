@@ -129,7 +129,7 @@ function queueSettings(config: LocalConfig) {
     maxWaitingRuns: config.RUN_QUEUE_MAX_LENGTH,
     deliveryLimit: config.DELIVERY_LIMIT + 1,
     requeueDelayMs: REQUEUE_DELAY_MS,
-    deadRetryMs: DEAD_RETRY_MS,
+    retryMs: DEAD_RETRY_MS,
   }
 }
 
