@@ -1,4 +1,5 @@
 import type { MessageProperties } from 'amqplib'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../core/errors.ts'
 import { type Envelope, emptyResult } from '../core/execution.ts'
@@ -57,6 +58,60 @@ describe('an envelope', () => {
     const decoded = decodeEnvelope(Buffer.from(text))
     expect(decoded).toEqual({ fault: expect.stringContaining(start) })
     expect(JSON.stringify(decoded)).not.toContain('secret')
+  })
+})
+
+/** Envelopes of any program that may be asked for, as far as their shape goes. */
+const envelopes = fc
+  .record({
+    code: fc.string({ unit: 'binary' }),
+    stdin: fc.string({ unit: 'grapheme' }),
+    args: fc.array(fc.string()),
+    env: fc.dictionary(fc.stringMatching(/^[A-Z]{1,9}$/), fc.string()),
+  })
+  .map((fields): Envelope => ({ ...envelope, program: { ...envelope.program, ...fields } }))
+
+/** A valid envelope in which one value, at any depth, is another one. */
+const damaged = fc.record({ value: envelopes, at: fc.nat(), junk: fc.jsonValue() }).map(({ value, at, junk }) => {
+  const places: [object, string][] = []
+  const copy = JSON.parse(JSON.stringify(value), function (this: object, key: string, inner: unknown) {
+    if (key !== '') places.push([this, key])
+    return inner
+  })
+  const [holder, key] = places[at % places.length] ?? [{}, '']
+  Object.assign(holder, { [key]: junk })
+  return copy as unknown
+})
+
+describe('the decoder of messages', () => {
+  it('gives back every envelope that was encoded', () => {
+    fc.assert(fc.property(envelopes, (value) => void expect(decodeEnvelope(encode(value))).toEqual({ value })))
+  })
+
+  it('never throws, whatever the bytes or the JSON', () => {
+    const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array))
+    const contents = fc.oneof(
+      bytes,
+      fc.oneof(fc.jsonValue(), damaged).map((value) => Buffer.from(JSON.stringify(value))),
+    )
+    fc.assert(
+      fc.property(contents, (content) => {
+        for (const decoded of [decodeEnvelope(content), decodeReply(content)])
+          expect(Object.keys(decoded)).toEqual([expect.stringMatching(/^(value|fault)$/)])
+      }),
+    )
+  })
+
+  it.each([
+    { ...envelope, program: { ...envelope.program, env: { MARKER: 1 } } },
+    { ...envelope, program: { ...envelope.program, MARKER: 1, code: 1 } },
+    { ...envelope, MARKER: 'MARKER', id: 'MARKER' },
+    { ...envelope, program: 'MARKER' },
+    { ...envelope, program: { ...envelope.program, language: 'MARKER', files: [{ MARKER: 'MARKER' }] } },
+  ])('says nothing of what is in a message that it refuses: %j', (value) => {
+    const decoded = decodeEnvelope(Buffer.from(JSON.stringify(value)))
+    expect(decoded).toHaveProperty('fault')
+    expect(JSON.stringify(decoded)).not.toContain('MARKER')
   })
 })
 

@@ -69,7 +69,13 @@ function decode<Schema extends z.ZodType>(schema: Schema, content: Buffer): Deco
   }
   const parsed = schema.safeParse(json)
   if (parsed.success) return { value: parsed.data }
-  return { fault: parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`).join('; ') }
+  return { fault: parsed.error.issues.map(describe).join('; ') }
+}
+
+/** Keys further inside (`program.env.NAME`) and those that the schema does not know are the sender's own words. */
+function describe({ path, code, message }: z.core.$ZodIssue): string {
+  const place = path.slice(0, 2).join('.') || 'body'
+  return `${place}: ${code === 'unrecognized_keys' ? 'unknown keys' : message}`
 }
 
 /** Whether a message may have been handed out before, by this or another consumer, or be the second of two. */
