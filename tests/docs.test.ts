@@ -7,3 +7,19 @@ describe('docs/metrics.md', () => {
     expect(readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8')).toBe(metricsPage())
   })
 })
+
+describe('docs/reliability.md', () => {
+  const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+  const rows = [...read('docs/reliability.md').matchAll(/`([\w./-]+\.test\.ts)` "([^"]+)"/g)]
+
+  it('names a test for each word of its promise', () => {
+    expect(rows.length).toBeGreaterThan(10)
+  })
+
+  it.each(rows.map(([, file = '', name = '']) => ({ file, name })))(
+    'names a test that is there: $file, $name',
+    ({ file, name }) => {
+      expect(read(file)).toContain(`it('${name}'`)
+    },
+  )
+})
