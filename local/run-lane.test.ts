@@ -144,6 +144,9 @@ describe('RunLane', () => {
     const { answer: answered, expire } = run(1)
     expire()
     await expect(answered).rejects.toMatchObject({ code: 'queue_unavailable' })
+    ;(await runner.delivery(0)).answer('ack')
+    await settled()
+    expect(adopted).toEqual(['adopt 1 after 1'])
   })
 
   it('does nothing when the time is over after the answer', async () => {

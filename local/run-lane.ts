@@ -16,6 +16,8 @@ interface Run {
   replyBefore: number
   attempts: number
   state: 'waiting' | 'out' | 'answered' | 'adopted'
+  /** Under way or done once its caller gave up while it was out. */
+  adoption?: Promise<void>
   resolve(answer: RunAnswer | undefined): void
   reject(error: AppError): void
 }
@@ -124,7 +126,12 @@ export class RunLane {
   }
 
   #settle(run: Run, verdict: Verdict): void {
-    if (run.state === 'adopted') this.#options.adopter.settleAdopted(run.envelope, run.attempts, verdict)
+    const { envelope, attempts } = run
+    // One whose adoption failed is nobody's: its caller was told so.
+    run.adoption?.then(
+      () => this.#options.adopter.settleAdopted(envelope, attempts, verdict),
+      () => {},
+    )
     if (run.state !== 'out') return
     if (verdict === 'requeue' && run.attempts < this.#options.deliveryLimit && this.#capacity > 0) {
       run.state = 'waiting'
@@ -138,7 +145,8 @@ export class RunLane {
       this.#fail(run, new AppError('no_capacity'))
     } else if (run.state === 'out') {
       run.state = 'adopted'
-      this.#options.adopter.adopt(run.envelope, run.attempts).then(
+      run.adoption = this.#options.adopter.adopt(run.envelope, run.attempts)
+      run.adoption.then(
         () => run.resolve(undefined),
         (cause: unknown) => run.reject(new AppError('queue_unavailable', undefined, { cause })),
       )
