@@ -41,7 +41,7 @@ export class ScheduledQueue implements AsyncDisposable {
   readonly #lanes = new Map<string, Lane>()
   readonly #stopping = new AbortController()
   /** Verdicts that are being written down. */
-  readonly #settling = new Set<Promise<boolean>>()
+  readonly #settling = new Set<Promise<void>>()
   #deadHandler: DeliveryHandler | undefined
   #deadBusy = false
   #unreadable = 0
@@ -207,11 +207,8 @@ export class ScheduledQueue implements AsyncDisposable {
     const { clock, retryMs } = this.#options
     const envelope = this.#read(row)
     if (!envelope) this.#unreadable = row.sequence
-    else {
-      const recorded = (await this.#ask(handler, envelope, row)) === 'ack'
-      const removed = recorded && (await this.#track(this.#remove(envelope, row)))
-      if (!removed) await clock.sleep(retryMs, this.#stopping.signal).catch(() => {})
-    }
+    else if ((await this.#ask(handler, envelope, row)) === 'ack') await this.#track(this.#remove(envelope, row))
+    else await clock.sleep(retryMs, this.#stopping.signal).catch(() => {})
     this.#deadBusy = false
     this.#pumpDead()
   }
@@ -255,13 +252,11 @@ export class ScheduledQueue implements AsyncDisposable {
     return undefined
   }
 
-  /** Resolves with whether it was written. */
-  #track(work: Promise<void>): Promise<boolean> {
+  /** The end waits for it. Resolves also when it fails: then the next process does it. */
+  #track(work: Promise<void>): Promise<void> {
     const tracked = work
-      .then(() => true)
       .catch((thrown: unknown) => {
         this.#options.log.error({ err: toError(thrown) }, 'The queue could not write down what became of an execution')
-        return false
       })
       .finally(() => this.#settling.delete(tracked))
     this.#settling.add(tracked)

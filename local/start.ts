@@ -25,7 +25,7 @@ import { LocalStore } from './store.ts'
 import { WriteGroup } from './write-group.ts'
 
 const REQUEUE_DELAY_MS = 1_000
-const DEAD_RETRY_MS = 5_000
+const RETRY_MS = 5_000
 
 /** A sandbox takes 50 to 100 ms to start; on a machine that is overwhelmed, much more. Below the runner's own deadline of 180 s. */
 const START_TIMEOUT_MS = 30_000
@@ -129,7 +129,7 @@ function queueSettings(config: LocalConfig) {
     maxWaitingRuns: config.RUN_QUEUE_MAX_LENGTH,
     deliveryLimit: config.DELIVERY_LIMIT + 1,
     requeueDelayMs: REQUEUE_DELAY_MS,
-    retryMs: DEAD_RETRY_MS,
+    retryMs: RETRY_MS,
   }
 }
 
