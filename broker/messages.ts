@@ -72,10 +72,9 @@ function decode<Schema extends z.ZodType>(schema: Schema, content: Buffer): Deco
   return { fault: parsed.error.issues.map(describe).join('; ') }
 }
 
-/** Keys further inside (`program.env.NAME`) and those that the schema does not know are the sender's own words. */
-function describe({ path, code, message }: z.core.$ZodIssue): string {
-  const place = path.slice(0, 2).join('.') || 'body'
-  return `${place}: ${code === 'unrecognized_keys' ? 'unknown keys' : message}`
+/** Keys further inside (`program.env.NAME`) are the sender's own words. */
+function describe({ path, message }: z.core.$ZodIssue): string {
+  return `${path.slice(0, 2).join('.') || 'body'}: ${message}`
 }
 
 /** Whether a message may have been handed out before, by this or another consumer, or be the second of two. */
