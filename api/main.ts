@@ -8,6 +8,7 @@ import { createKubeHttp, missingPermissions } from '../k8s/client.ts'
 import { Jobs } from '../k8s/jobs.ts'
 import { ANNOTATION, LABEL } from '../k8s/labels.ts'
 import { watchRecords } from '../k8s/records.ts'
+import { sandboxNamespaces } from '../k8s/settings.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { openTraces } from '../telemetry/open-traces.ts'
@@ -37,8 +38,7 @@ async function main(config: ApiConfig, log: Log): Promise<void> {
   const records = scope.use(watchRecords({ http, config, log, metrics }))
   const publisher = scope.use(await connectPublisher({ settings: config, languages: names, log }))
   const ready = createReadiness({ records, publisher, draining: stop.signal })
-  const namespaces = [config.NAMESPACE, config.NESTED_NAMESPACE].filter((name) => name !== undefined)
-  const jobs = namespaces.map((name) => new Jobs(http, name))
+  const jobs = sandboxNamespaces(config).map((name) => new Jobs(http, name))
   const { app } = createApp({
     ...{ records, languages, log, metrics, ready, tracer },
     publisher: tracer ? tracePublisher(publisher, tracer) : publisher,

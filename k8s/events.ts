@@ -85,15 +85,13 @@ export class EventWriter implements AsyncDisposable {
       const path = `/api/v1/namespaces/${subject.namespace}/events`
       const written = http.call({ method: 'POST', path, body: describeEvent(subject, story, { component, now: at }) })
       await written.then(
-        () => this.#wrote(),
+        () => {
+          this.#failing = false
+        },
         (thrown: unknown) => this.#failed(thrown),
       )
     }
     this.#writing = undefined
-  }
-
-  #wrote(): void {
-    this.#failing = false
   }
 
   /** The first one says why; the others are counted. */

@@ -67,6 +67,11 @@ export const KubernetesConfig = z.object({
   NESTED_NAMESPACE: Namespace.optional(),
 })
 
+/** The namespaces that have sandboxes. */
+export function sandboxNamespaces({ NAMESPACE, NESTED_NAMESPACE }: z.infer<typeof KubernetesConfig>): string[] {
+  return NESTED_NAMESPACE === undefined ? [NAMESPACE] : [NAMESPACE, NESTED_NAMESPACE]
+}
+
 /** Variables of the runner. */
 export const RunnerKubernetesConfig = KubernetesConfig.extend({
   /** How long a finished Job, and with it the record, is kept. */

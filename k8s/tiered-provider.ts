@@ -55,18 +55,24 @@ class TieredProvider implements SandboxProvider {
   }
 
   async #first(language: string, choice: Choice, signal: AbortSignal): Promise<Sandbox> {
-    const { job, nested, metrics } = this.#options
+    const { job } = this.#options
     try {
-      const sandbox = await nested.start(language, AbortSignal.any([signal, AbortSignal.timeout(FIRST_TRY_MS)]))
-      choice.tier = 'nested'
-      // Another first try may have failed meanwhile.
-      metrics.set('runlet_tier_fallback', { language }, 0)
-      return sandbox
+      return await this.#try(language, choice, signal)
     } catch (error) {
       if (signal.aborted) throw error
       if (choice.tier === 'unknown') this.#fallBack(language, choice, toError(error).message)
       return await job.start(language, signal)
     }
+  }
+
+  /** Also when another try failed meanwhile: one that succeeds decides. */
+  async #try(language: string, choice: Choice, signal?: AbortSignal): Promise<Sandbox> {
+    const { nested, metrics } = this.#options
+    const deadline = AbortSignal.timeout(FIRST_TRY_MS)
+    const sandbox = await nested.start(language, signal ? AbortSignal.any([signal, deadline]) : deadline)
+    choice.tier = 'nested'
+    metrics.set('runlet_tier_fallback', { language }, 0)
+    return sandbox
   }
 
   #fallBack(language: string, choice: Choice, reason: string): void {
@@ -78,11 +84,9 @@ class TieredProvider implements SandboxProvider {
   }
 
   async #tryAgain(language: string, choice: Choice): Promise<void> {
-    const { nested, log, metrics } = this.#options
+    const { log } = this.#options
     try {
-      const sandbox = await nested.start(language, AbortSignal.timeout(FIRST_TRY_MS))
-      choice.tier = 'nested'
-      metrics.set('runlet_tier_fallback', { language }, 0)
+      const sandbox = await this.#try(language, choice)
       log.info({ language }, 'The nested tier works now')
       await sandbox.destroy()
     } catch (error) {

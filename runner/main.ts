@@ -11,6 +11,7 @@ import { Janitor } from '../k8s/janitor.ts'
 import { createProvider } from '../k8s/provider.ts'
 import { createRecorder } from '../k8s/recorder.ts'
 import { RunnerLease } from '../k8s/runner-lease.ts'
+import { sandboxNamespaces } from '../k8s/settings.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { openTraces } from '../telemetry/open-traces.ts'
@@ -50,8 +51,7 @@ async function main(config: RunnerConfig, log: Log): Promise<void> {
   })
   progress.refused = undefined
   scope.use(await RunnerLease.hold({ http, namespace, runner, log }))
-  const namespaces = [namespace, ...(config.NESTED_NAMESPACE === undefined ? [] : [config.NESTED_NAMESPACE])]
-  await removeFormerLife({ http, namespaces, runner, log })
+  await removeFormerLife({ http, namespaces: sandboxNamespaces(config), runner, log })
   const { tell } = scope.use(new EventWriter({ http, component: 'runlet-runner', metrics, log, clock }))
   const provider = scope.use(
     createProvider({

@@ -29,6 +29,10 @@ interface Role {
   rules: { apiGroups: [string]; resources: string[]; verbs: string[] }[]
 }
 
+/** As `calls` has them. */
+const rightsOf = (where: string, { apiGroups: [group], resources, verbs }: Role['rules'][number]) =>
+  resources.flatMap((resource) => verbs.map((verb) => `${where} ${verb} ${resource}${group && `.${group}`}`))
+
 const namespace = `e2e-rights-${randomBytes(3).toString('hex')}`
 const sandboxes = `${namespace}-${RELEASE}-sandboxes`
 const nested = `${sandboxes}-nested`
@@ -113,10 +117,9 @@ function environmentOf(manifests: Manifest[], component: string): Record<string,
   return Object.fromEntries(variables.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])))
 }
 
-/** As `calls` has them. */
 function granted(component: keyof typeof requiredPermissions, where: string): string[] {
   return requiredPermissions[component].flatMap(({ group, resource, verbs }) =>
-    verbs.map((verb) => `${where} ${verb} ${resource}${group && `.${group}`}`),
+    rightsOf(where, { apiGroups: [group], resources: [resource], verbs: [...verbs] }),
   )
 }
 
@@ -165,9 +168,7 @@ describe('the rights of the service accounts', () => {
       const role = JSON.parse(
         await kubectl('get', 'role', `${RELEASE}-${component}`, '-n', where, '-o', 'json'),
       ) as Role
-      return role.rules.flatMap(({ apiGroups: [group], resources, verbs }) =>
-        resources.flatMap((resource) => verbs.map((verb) => `${where} ${verb} ${resource}${group && `.${group}`}`)),
-      )
+      return role.rules.flatMap((rule) => rightsOf(where, rule))
     }
     const both = async (component: string) =>
       (await Promise.all([rules(component, sandboxes), rules(component, nested)])).flat().sort()

@@ -117,20 +117,21 @@ const tail = (server: Embedded) => server.output().slice(-3000)
 
 const askOf = (server: Embedded, path: string, question?: Question) => ask(server.url, '127.0.0.1', path, question)
 
-async function untilRuns(server: Embedded): Promise<void> {
-  for (const end = performance.now() + DEATH_MS; performance.now() < end; await sleep(50))
-    if ((await askOf(server, '/api/run/', RUN)).status === 200) return
-  throw new Error(`Nothing runs any more\n${tail(server)}`)
+/** How soon is measured: it is looked at more often than cluster.ts does. */
+async function until(what: string, server: Embedded, holds: () => Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + DEATH_MS; performance.now() < end; await sleep(50)) if (await holds()) return
+  throw new Error(`Not in time: ${what}\n${tail(server)}`)
 }
 
+const untilRuns = (server: Embedded) =>
+  until('a run succeeds', server, async () => (await askOf(server, '/api/run/', RUN)).status === 200)
+
 /** What was accepted and whose caller never heard of it runs as well. */
-async function untilNothingWaits(server: Embedded): Promise<void> {
-  for (const end = performance.now() + DEATH_MS; performance.now() < end; await sleep(50)) {
+const untilNothingWaits = (server: Embedded) =>
+  until('nothing waits', server, async () => {
     const { text } = await askOf(server, '/metrics')
-    if (/^runlet_queue_messages\{language="python",queue="executions"\} 0$/m.test(text)) return
-  }
-  throw new Error(`Something still waits\n${tail(server)}`)
-}
+    return /^runlet_queue_messages\{language="python",queue="executions"\} 0$/m.test(text)
+  })
 
 async function assess(loads: readonly Load[], missing: readonly string[]) {
   const changed = (await Promise.all(loads.map((load) => load.changed(1)))).flat()

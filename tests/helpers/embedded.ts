@@ -47,15 +47,15 @@ export async function startEmbedded({
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text
     })
+  const exited = once(child, 'exit').then(([code, signal]) => (signal ?? code) as NodeJS.Signals | number | null)
   const end = async (signal: NodeJS.Signals) => {
-    if (child.exitCode === null && child.signalCode === null) {
+    if (lives(child)) {
       child.kill(signal)
-      await Promise.race([once(child, 'exit'), sleep(STOP_MS, undefined, { ref: false })])
+      await Promise.race([exited, sleep(STOP_MS, undefined, { ref: false })])
     }
-    if (child.exitCode === null && child.signalCode === null) throw new Error(`It does not stop:\n${output}`)
+    if (lives(child)) throw new Error(`It does not stop:\n${output}`)
     return child.exitCode
   }
-  const exited = once(child, 'exit').then(([code, signal]) => (signal ?? code) as NodeJS.Signals | number | null)
   const url = await untilReady(child, () => output)
   return {
     url,
@@ -90,9 +90,11 @@ export async function failToStart(env: Record<string, string>): Promise<{ code: 
   return { code, output }
 }
 
+const lives = (child: ChildProcess) => child.exitCode === null && child.signalCode === null
+
 async function untilReady(child: ChildProcess, output: () => string): Promise<string> {
   for (const end = Date.now() + START_MS; Date.now() < end; await sleep(25)) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`It did not start:\n${output()}`)
+    if (!lives(child)) throw new Error(`It did not start:\n${output()}`)
     const url = /http:\/\/[\w.:[\]-]+:\d+/.exec(output())?.[0]
     if (url && (await fetch(`${url}/readyz`)).ok) return url
   }

@@ -149,11 +149,16 @@
 {{ mul $sum (max 1 (int (ternary $runner.autoscaling.maxReplicas $runner.replicas $runner.autoscaling.enabled))) }}
 {{- end -}}
 
+{{/* Executions at a time in one Job of a language of the nested tier. */}}
+{{- define "runlet.slots" -}}
+{{ dig "nested" "slots" 4 . | int }}
+{{- end -}}
+
 {{- define "runlet.nestedPodQuota" -}}
 {{- $sum := 0 -}}
 {{- range .Values.languages -}}
 {{- if . -}}{{- if eq (.tier | default "job") "nested" -}}
-{{- $slots := int (dig "nested" "slots" 4 .) -}}
+{{- $slots := include "runlet.slots" . | int -}}
 {{- $sum = add $sum (div (sub (add (int .max) $slots) 1) $slots) -}}
 {{- end -}}{{- end -}}
 {{- end -}}
@@ -165,7 +170,7 @@
 {{- define "runlet.mostSlots" -}}
 {{- $most := 1 -}}
 {{- range .Values.languages -}}
-{{- if . -}}{{- if eq (.tier | default "job") "nested" -}}{{- $most = max $most (int (dig "nested" "slots" 4 .)) -}}{{- end -}}{{- end -}}
+{{- if . -}}{{- if eq (.tier | default "job") "nested" -}}{{- $most = max $most (include "runlet.slots" . | int) -}}{{- end -}}{{- end -}}
 {{- end -}}
 {{ $most }}
 {{- end -}}
