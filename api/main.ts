@@ -6,7 +6,7 @@ import type { Log } from '../core/log.ts'
 import { aborted, systemClock } from '../core/time.ts'
 import { createKubeHttp, missingPermissions } from '../k8s/client.ts'
 import { Jobs } from '../k8s/jobs.ts'
-import { ANNOTATION, LABEL } from '../k8s/labels.ts'
+import { seenVersion } from '../k8s/language-version.ts'
 import { watchRecords } from '../k8s/records.ts'
 import { sandboxNamespaces } from '../k8s/settings.ts'
 import { createLog } from '../telemetry/log.ts'
@@ -44,7 +44,7 @@ async function main(config: ApiConfig, log: Log): Promise<void> {
     publisher: tracer ? tracePublisher(publisher, tracer) : publisher,
     ...{ limits: config.LIMITS, ids: new ExecutionIds(config.ID_KEY), clock: systemClock, draining: stop.signal },
     settings: apiSettings(config),
-    versions: rememberVersions({ languages: names, look: (name) => warmVersion(jobs, name), clock: systemClock, log }),
+    versions: rememberVersions({ languages: names, look: (name) => seenVersion(jobs, name), clock: systemClock, log }),
   })
   // Before the server and so disposed of after it: probes see it drain.
   scope.use(await startTelemetryServer({ host: config.HOST, port: config.METRICS_PORT, ready, metrics }))
@@ -54,17 +54,6 @@ async function main(config: ApiConfig, log: Log): Promise<void> {
   await warnOfMissingPermissions(missingPermissions(http, 'api', config.NAMESPACE, stop.signal), log)
   await aborted(stop.signal)
   log.info({}, 'The API stops: it finishes what it has begun')
-}
-
-/** What a warm sandbox of the language was found to have, in either tier; only warm ones, whose annotations are small. */
-async function warmVersion(places: readonly Jobs[], language: string): Promise<string | undefined> {
-  for (const jobs of places) {
-    for await (const { metadata } of jobs.list(`${LABEL.language}=${language},${LABEL.state}=warm`)) {
-      const version = metadata.annotations?.[ANNOTATION.version]
-      if (version !== undefined) return version
-    }
-  }
-  return undefined
 }
 
 /** An operator reads this in the log where the watch only says that it was refused. */

@@ -78,11 +78,11 @@ export class Jobs {
     }
   }
 
-  /** All Jobs that fit the selector, page by page, without spec and status. */
-  async *list(labelSelector: string): AsyncGenerator<JobMetadata> {
+  /** All Jobs that fit the selector, page by page, without spec and status. Who wants few of them asks for small pages: the next is fetched when it is needed. */
+  async *list(labelSelector: string, pageSize = PAGE_SIZE): AsyncGenerator<JobMetadata> {
     let next: string | undefined
     do {
-      const query = { labelSelector, limit: PAGE_SIZE, continue: next }
+      const query = { labelSelector, limit: pageSize, continue: next }
       const page = await this.#http.call<Page>({ path: this.path, query, accept: METADATA_LIST })
       for (const { metadata } of page.items ?? []) {
         const { name, uid } = metadata ?? {}
