@@ -100,6 +100,10 @@ export interface Sandbox {
   /** The one listener for the frames of its execution, in order. Set before `send`. */
   onFrame(listener: (frame: AgentFrame) => void): void
   send(frame: RunnerFrame): void
+  /**
+   * Whether what its agent says still comes through, found out now. Where nothing lies between agent and runner that could keep silent there is nothing to ask.
+   */
+  isHeard?(): Promise<boolean>
   /** Ends it whatever it does, frees all it holds. Safe to call again; resolves when it no longer counts. */
   destroy(): Promise<void>
 }

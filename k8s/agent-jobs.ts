@@ -104,6 +104,7 @@ export class AgentJobs implements AsyncDisposable {
       ...{ http, namespace, pod, signal },
       job: job.name,
       look: (name) => this.#pods.look(name),
+      missed: () => this.#pods.miss(),
       connect: (name) =>
         PodStream.open((listeners) => attach(http, { namespace, pod: name, container: CONTAINER }, listeners, signal)),
       unschedulableGraceMs: config.UNSCHEDULABLE_GRACE_MS,

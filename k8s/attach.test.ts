@@ -197,6 +197,22 @@ describe('pings', () => {
     await vi.waitFor(() => expect(end.heard).toEqual(['closed no answer to a ping']))
   })
 
+  it('tell at any time whether the other end answers', async () => {
+    await using far = await FarEnd.start()
+    using end = await connect(far)
+    expect(await end.attachment.answers()).toBe(true)
+    end.attachment.close()
+    expect(await end.attachment.answers()).toBe(false)
+  })
+
+  it('tell of an end that is silent', async () => {
+    await using far = await FarEnd.start({ autoPong: false })
+    using end = await connect(far, 100)
+    expect(await end.attachment.answers()).toBe(false)
+    end.attachment.pause()
+    expect(await end.attachment.answers()).toBe(true)
+  })
+
   it('do not judge a stream that we paused ourselves', async () => {
     await using far = await FarEnd.start({ autoPong: false })
     using end = await connect(far, 20)

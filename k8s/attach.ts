@@ -28,12 +28,16 @@ export interface Attachment {
   /** Stops reading, so that the other end has to wait. */
   pause(): void
   resume(): void
+  /** Whether the other end still answers, asked now. A paused one hears nothing by our own will, and counts as answering. */
+  answers(): Promise<boolean>
   /** Safe to call again. */
   close(): void
 }
 
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3 } as const
 const PING_EVERY_MS = 20_000
+/** An answer takes a millisecond; an API server that is that far behind is of no use to anybody who waits for a result. */
+const ANSWER_TIMEOUT_MS = 3_000
 const HANDSHAKE_TIMEOUT_MS = 10_000
 /** The kubelet copies in pieces of 32 KiB. */
 const MAX_MESSAGE_BYTES = 1024 * 1024
@@ -110,12 +114,14 @@ class SocketAttachment implements Attachment {
   readonly #socket: WebSocket
   readonly #listeners: AttachListeners
   readonly #pings: NodeJS.Timeout
+  readonly #answerMs: number
   #heard = true
   #reason: string | undefined
 
   constructor(socket: WebSocket, listeners: AttachListeners, early: Buffer[], pingEveryMs: number) {
     this.#socket = socket
     this.#listeners = listeners
+    this.#answerMs = Math.min(ANSWER_TIMEOUT_MS, pingEveryMs)
     this.#pings = setInterval(() => this.#ping(), pingEveryMs)
     for (const data of early) this.#receive(data)
     socket.on('message', (data: Buffer) => this.#receive(data))
@@ -146,6 +152,24 @@ class SocketAttachment implements Attachment {
 
   resume(): void {
     this.#socket.resume()
+  }
+
+  async answers(): Promise<boolean> {
+    const socket = this.#socket
+    if (socket.isPaused) return true
+    if (socket.readyState !== WebSocket.OPEN) return false
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const heard = () => resolve(true)
+    const silent = () => resolve(false)
+    const timer = setTimeout(silent, this.#answerMs)
+    socket.once('pong', heard).once('message', heard).once('close', silent)
+    socket.ping()
+    try {
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      socket.off('pong', heard).off('message', heard).off('close', silent)
+    }
   }
 
   close(): void {

@@ -25,7 +25,13 @@ async function world(verdict: SandboxEnd = { reason: 'lost', detail: 'its pod is
   let far: AttachListeners | undefined
   const stream = await PodStream.open(async (listeners) => {
     far = listeners
-    return { write: (text) => written.push(text), pause() {}, resume() {}, close: () => calls.push('close') }
+    return {
+      write: (text) => written.push(text),
+      pause() {},
+      resume() {},
+      answers: async () => true,
+      close: () => calls.push('close'),
+    }
   })
   const sandbox = new JobSandbox({
     job: new HeldJob('python-1'),

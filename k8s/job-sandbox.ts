@@ -42,6 +42,10 @@ export class JobSandbox extends AgentSandbox implements OnJob {
     this.#parts.stream.send(frame)
   }
 
+  isHeard(): Promise<boolean> {
+    return this.#parts.stream.isHeard()
+  }
+
   protected async free(): Promise<void> {
     this.#parts.stream.close()
     await this.#parts.release()

@@ -167,6 +167,17 @@ describe('watching', () => {
     expect(watchVersions(run.server).slice(0, 2)).toEqual(['5', '5'])
   })
 
+  it('opens a new watch when one that has been silent is doubted', async () => {
+    await using run = await follow([list('5', []), OPEN, events([event('ADDED', 'a', '6')], 'open'), OPEN])
+    await vi.waitFor(() => expect(watchVersions(run.server)).toEqual(['5']))
+    run.watch.doubt(60_000)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(run.heard).toEqual(['synced'])
+    run.watch.doubt(10)
+    await vi.waitFor(() => expect(run.heard).toEqual(['synced', '+a']))
+    expect(watchVersions(run.server)).toEqual(['5', '5'])
+  })
+
   it('survives nonsense', async () => {
     await using run = await follow([
       list('5', []),

@@ -73,6 +73,8 @@ export class ListWatch<Item extends Named> implements AsyncDisposable {
   #version: string | undefined
   #synced = false
   #failures = 0
+  /** The watch that is open, and when it was last heard. */
+  #open: { heardAt: number; end: AbortController } | undefined
 
   constructor(options: ListWatchOptions<Item>) {
     this.#options = options
@@ -88,6 +90,11 @@ export class ListWatch<Item extends Named> implements AsyncDisposable {
   /** Resolves when the first list has been delivered; never when disposed of before. */
   get firstSync(): Promise<void> {
     return this.#firstSync.promise
+  }
+
+  /** For who misses what should have been seen by now: a watch that said nothing for `milliseconds` is begun anew, from where it was. */
+  doubt(milliseconds: number): void {
+    if (this.#open && this.#clock.monotonic() - this.#open.heardAt >= milliseconds) this.#open.end.abort()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -154,17 +161,24 @@ export class ListWatch<Item extends Named> implements AsyncDisposable {
     const silence = this.#options.silenceMs ?? SILENCE_MS
     const timer = setTimeout(() => dead.abort(), silence)
     const started = this.#clock.monotonic()
+    const open = { heardAt: started, end: dead }
+    this.#open = open
     const lines = new WatchLines()
     try {
       for await (const chunk of body) {
         timer.refresh()
+        open.heardAt = this.#clock.monotonic()
         for (const event of lines.push(chunk as Buffer)) this.#apply(event)
       }
     } catch (error) {
       if (!dead.signal.aborted) throw error
       this.#options.onRestart?.('silent')
-      this.#options.log.warn({ path: this.#options.path, silenceMs: silence }, 'a watch went silent: opening a new one')
+      this.#options.log.warn(
+        { path: this.#options.path, silenceMs: this.#clock.monotonic() - open.heardAt },
+        'a watch went silent: opening a new one',
+      )
     } finally {
+      this.#open = undefined
       clearTimeout(timer)
       body.destroy()
     }

@@ -102,6 +102,11 @@ export class NestedHost {
     this.#options.attached.stream.send(frame)
   }
 
+  /** Whether its stream still carries anything. */
+  isHeard(): Promise<boolean> {
+    return this.#options.attached.stream.isHeard()
+  }
+
   /** Ends the execution, if it still runs, and frees its slot. Never rejects. */
   async leave(id: string): Promise<void> {
     const running = this.#running.get(id)

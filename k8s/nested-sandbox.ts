@@ -45,6 +45,10 @@ export class NestedSandbox extends AgentSandbox implements OnJob {
     else this.#boarded?.host.send(frame)
   }
 
+  async isHeard(): Promise<boolean> {
+    return (await this.#boarded?.host.isHeard()) ?? false
+  }
+
   /** The Job that it could have been used in is gone. */
   takeBack(): void {
     this.settle({ reason: 'finished' })

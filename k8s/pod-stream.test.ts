@@ -18,6 +18,7 @@ class FakeAttachment implements Attachment {
   resume = () => {
     this.reading = true
   }
+  answers = async () => !this.closed
   close = () => {
     this.closed = true
   }

@@ -101,6 +101,11 @@ export class PodStream {
     if (!this.#over) this.#attachment.write(encodeFrame(frame))
   }
 
+  /** Whether the way to the agent still carries anything, asked now: as far as the API server. */
+  async isHeard(): Promise<boolean> {
+    return !this.#over && (await this.#attachment.answers())
+  }
+
   /** Closes the agent's stdin, which ends it. Safe to call again. */
   close(reason = 'closed by us'): void {
     this.#end(reason)

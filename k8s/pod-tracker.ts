@@ -15,6 +15,8 @@ export interface FollowedPod extends Disposable {
   changed(milliseconds: number, signal?: AbortSignal): Promise<void>
 }
 
+/** A watch that said nothing for so long, while a pod is missed, is not trusted any more. Beginning it anew costs one request. */
+const DOUBT_MS = 5_000
 const JOB_NAME = 'batch.kubernetes.io/job-name'
 const GONE: PodState['over'] = { outOfMemory: false, detail: 'its pod is gone' }
 const LEFT: PodState['over'] = { ...GONE, unsure: true }
@@ -59,6 +61,11 @@ export class PodTracker implements AsyncDisposable {
     })
     this.#followed.set(job, follower)
     return follower
+  }
+
+  /** A pod is missed: so the watch is begun anew if it has been silent. */
+  miss(): void {
+    this.#watch.doubt(DOUBT_MS)
   }
 
   /** Asks for a pod instead of waiting for the watch; over when it is gone. Throws KubeError. */

@@ -24,6 +24,7 @@ async function play(script: Script) {
   const stop = new AbortController()
   const tries: number[] = []
   const eventCalls: number[] = []
+  const missed: number[] = []
   const current = () => script.pod?.findLast(([from]) => from <= clock.monotonic())?.[1]
   const wait: AttachWait = {
     http: {
@@ -47,6 +48,7 @@ async function play(script: Script) {
       },
       [Symbol.dispose]() {},
     },
+    missed: () => missed.push(clock.monotonic()),
     look: async (name) => ({ name, scheduled: true, running: false, ...script.look }),
     connect: async () => {
       tries.push(clock.monotonic())
@@ -59,7 +61,7 @@ async function play(script: Script) {
     signal: stop.signal,
   }
   const outcome = await whenAttached(wait).catch((error: unknown) => error as Error)
-  return { outcome, tries, eventCalls, elapsed: clock.monotonic() }
+  return { outcome, tries, eventCalls, missed, elapsed: clock.monotonic() }
 }
 
 const bound: Partial<PodState> = { scheduled: true }
@@ -71,6 +73,12 @@ describe('whenAttached', () => {
     expect(outcome).toBe(STREAM)
     expect(tries[0]).toBeGreaterThanOrEqual(300)
     expect(tries.at(-1)).toBeLessThan(650)
+  })
+
+  it('says that the pod is missed as long as nobody has seen it', async () => {
+    const { missed, outcome } = await play({ pod: [[5_000, { ...bound, running: true }]] })
+    expect(missed).toEqual([2_000, 4_000])
+    expect(outcome).toBe(STREAM)
   })
 
   it('does not wait when the status is first', async () => {

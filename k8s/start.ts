@@ -12,6 +12,8 @@ export interface AttachWait {
   namespace: string
   job: string
   pod: FollowedPod
+  /** Called again and again while no pod of the Job was seen. */
+  missed(): void
   look(pod: string): Promise<PodState>
   connect(pod: string): Promise<PodStream>
   unschedulableGraceMs: number
@@ -43,6 +45,7 @@ export async function whenAttached(wait: AttachWait): Promise<PodStream> {
       const stream = mayTry(pod.state, now - bound) ? await tryAttach(wait, pod.state.name) : undefined
       if (stream) return stream
     } else if (!pod.state && now >= nextEvents) {
+      wait.missed()
       await explainMissingPod(wait)
       nextEvents = now + NO_POD_MS
     }

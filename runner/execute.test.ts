@@ -93,6 +93,29 @@ describe('execute', () => {
     })
   })
 
+  it.each([
+    { heard: true, ending: { execution: { result: { status: 'timed_out' } } } },
+    { heard: false, ending: { trouble: { code: 'sandbox_lost' } } },
+  ])(
+    'tells an agent that is late from one that can not be heard: heard $heard',
+    async ({ heard, ending: expected }) => {
+      const { clock, sandbox, ending } = arrange()
+      sandbox.isHeard = async () => heard
+      await clock.advance(1_000 + GRACE)
+      await settled()
+      expect(ending).toMatchObject(expected)
+    },
+  )
+
+  it('takes the result that comes while it asks whether the agent is heard', async () => {
+    const { clock, sandbox, ending } = arrange()
+    sandbox.isHeard = () => new Promise(() => {})
+    await clock.advance(1_000 + GRACE)
+    sandbox.say(resultFrame(ID, { cause: 'wall_time' }))
+    await settled()
+    expect(ending.execution?.result).toMatchObject({ status: 'timed_out', wallTimeMs: 12 })
+  })
+
   it('ends a flood, and keeps what the limit allows', async () => {
     const { sandbox, ending } = arrange(10)
     for (let chunk = 0; chunk < 9; chunk++) sandbox.say(output('x'.repeat(32 * 1024)))

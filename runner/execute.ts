@@ -55,7 +55,7 @@ export async function execute(
   // Not once it is over: every sandbox ends, and an error for nobody costs more than all the rest here.
   void sandbox.ended.then((reason) => over.signal.aborted || finish(endOf(reason)))
   clock.sleep(limits.wallTimeMs + graceMs, over.signal).then(
-    () => finish({ cause: 'deadline' }),
+    () => late(sandbox, finish),
     () => {},
   )
   const startedAt = clock.now()
@@ -70,6 +70,15 @@ export async function execute(
   const result = resultOf(last, output, elapsed, limits.memoryBytes)
   const timings = { first_frame: (firstFrame ?? clock.monotonic()) - sent, guest: result.wallTimeMs, result: elapsed }
   return { result, startedAt, timings }
+}
+
+/**
+ * The agent ends what exceeds its wall time, so it is the agent that is late: stuck, and its guest with it, or not to be heard any more. The latter is our own
+ * trouble and says nothing of the program. What comes while that is found out is what counts.
+ */
+async function late(sandbox: Sandbox, finish: (how: End) => void): Promise<void> {
+  const heard = sandbox.isHeard === undefined || (await sandbox.isHeard())
+  finish(heard ? { cause: 'deadline' } : lost('Its stream carries nothing more'))
 }
 
 /** What a frame ends, if it ends anything. */

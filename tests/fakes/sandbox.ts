@@ -8,6 +8,8 @@ export class FakeSandbox implements Sandbox {
   readonly #ended = Promise.withResolvers<SandboxEnd>()
   readonly ended = this.#ended.promise
   destroyed = 0
+  /** Set where its stream can be asked. */
+  isHeard?: () => Promise<boolean>
   /** What `destroy` waits for. */
   destroying: Promise<void> = Promise.resolve()
   /** Plays the agent: called with every frame that is sent. */

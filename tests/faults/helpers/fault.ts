@@ -27,12 +27,16 @@ export interface Resources {
   timers: number
   /** Sandboxes that a runner holds ready. */
   idle: number
+  /** Sandboxes that have an execution. */
+  claimed: number
 }
 
 /** How hard: the whole load, or the short one that CI has time for. */
 export const SHORT = process.env.FAULTS === 'short'
 const SCHEDULED = SHORT ? 16 : 60
 const IN_FLIGHT = SHORT ? 4 : 10
+/** Of these, how many have their sandbox: what breaks streams and sandboxes must find some. */
+const AT_WORK = SHORT ? 2 : 6
 const MORE = SHORT ? 4 : 10
 /** A pod costs a second of CPU, and the machine may be busy with other things. */
 const SETTLE_MS = SHORT ? 180_000 : 480_000
@@ -113,11 +117,12 @@ async function assess(name: string, world: World, load: Load, measured: Measured
 /** Waits until enough is taken and not yet done; how many that are. */
 async function untilBusy(world: World, load: Load): Promise<number> {
   return await eventually(`${IN_FLIGHT} executions are in flight`, async () => {
-    const [jobs, depths] = await Promise.all([jobsOf(world.namespace), world.depths()])
+    const [jobs, depths, resources] = await Promise.all([jobsOf(world.namespace), world.depths(), world.resources()])
     const done = jobs.filter(({ records }) => records.some((id) => load.accepted.has(id))).length
     const waiting = Object.values(depths).reduce((sum, depth) => sum + depth, 0)
     const taken = load.accepted.size - done - waiting
-    return taken >= IN_FLIGHT && taken
+    const atWork = Object.values(resources).reduce((sum, { claimed }) => sum + claimed, 0)
+    return taken >= IN_FLIGHT && atWork >= AT_WORK && taken
   })
 }
 
@@ -165,7 +170,7 @@ async function untilQuiet(world: World, before?: Record<string, Resources>): Pro
 /** A runner that keeps more sandboxes than before has a stream and two timers for each. */
 function moreThan(before: Record<string, Resources>, now: Record<string, Resources>): string[] {
   return Object.entries(now).flatMap(([name, { sockets, timers, idle }]) => {
-    const old = before[name] ?? { sockets: 0, timers: 0, idle: 0 }
+    const old = before[name] ?? { sockets: 0, timers: 0, idle: 0, claimed: 0 }
     const spare = SPARE + 3 * Math.max(0, idle - old.idle)
     const grown = sockets > old.sockets + spare || timers > old.timers + spare
     return grown ? [`${name}: ${old.sockets} -> ${sockets} sockets, ${old.timers} -> ${timers} timers`] : []

@@ -105,12 +105,15 @@ export class Part implements AsyncDisposable {
 export function readResources(text: string): Resources {
   const count = (type: string) =>
     Number(new RegExp(`^nodejs_active_resources\\{type="${type}"\\} (\\d+)`, 'm').exec(text)?.[1] ?? 0)
+  const sandboxes = (state: string) =>
+    [...text.matchAll(new RegExp(`^runlet_sandboxes\\{[^}]*state="${state}"[^}]*\\} (\\d+)`, 'gm'))].reduce(
+      (sum, [, n]) => sum + Number(n),
+      0,
+    )
   return {
     sockets: count('TCPSocketWrap') + count('TLSWrap') + count('TCPWRAP'),
     timers: count('Timeout'),
-    idle: [...text.matchAll(/^runlet_sandboxes\{[^}]*state="idle"[^}]*\} (\d+)/gm)].reduce(
-      (sum, [, n]) => sum + Number(n),
-      0,
-    ),
+    idle: sandboxes('idle'),
+    claimed: sandboxes('claimed'),
   }
 }
