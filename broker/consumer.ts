@@ -7,6 +7,7 @@ import type { BrokerSettings } from './config.ts'
 import { type Broker, connectBroker, type Restart } from './connection.ts'
 import { Depths } from './depths.ts'
 import { replyAddress, wasDelivered } from './messages.ts'
+import { Parking } from './parking.ts'
 import { ReplySender } from './reply-sender.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
 import { Tickets } from './tickets.ts'
@@ -38,6 +39,7 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
   readonly #options: ConsumerOptions
   readonly #names: Names
   readonly #replies: ReplySender
+  readonly #parking: Parking
   readonly #tickets: Tickets
   readonly #depths: Depths
   readonly #onDone = ({ caller }: Envelope) => {
@@ -53,6 +55,7 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
     this.#options = options
     this.#names = namesOf(options.settings.QUEUE_PREFIX)
     this.#replies = new ReplySender(this.#names.work, options.log)
+    this.#parking = new Parking(this.#names, this.#replies, options.log)
     this.#tickets = new Tickets(this.#names, options.log)
     this.#depths = new Depths(this.#names)
   }
@@ -69,10 +72,14 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
       url: settings.AMQP_URL,
       name: `${name} replies`,
       log: log.child({ connection: 'replies' }),
-      setup: (model, restart) => this.#replies.open(model, restart),
-      onDown: () => this.#replies.lost(),
+      setup: (model, restart) => this.#setUpReplies(model, restart),
+      onDown: () => {
+        this.#replies.lost()
+        this.#parking.lost()
+      },
     })
     this.#brokers.use(replies)
+    this.#brokers.defer(() => this.#parking.stop())
     this.#broker = await connectBroker({
       url: settings.AMQP_URL,
       name,
@@ -90,7 +97,13 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
   async consume(language: string, capacity: number, handler: DeliveryHandler): Promise<void> {
     const toDelivery = (envelope: Envelope, message: ConsumeMessage) =>
       this.#toDelivery(envelope, message, wasDelivered(message.fields.redelivered, message.properties))
-    const shared = { language, invalid: 'dead-letter', toDelivery, onDone: this.#onDone } as const
+    const shared = {
+      language,
+      invalid: 'dead-letter',
+      parking: this.#parking,
+      toDelivery,
+      onDone: this.#onDone,
+    } as const
     const kinds = [
       { ...shared, queue: this.#names.executions(language), requeueDelayMs: REQUEUE_DELAY_MS },
       { ...shared, queue: this.#names.runs(language), requeueDelayMs: RUN_REQUEUE_DELAY_MS },
@@ -104,6 +117,7 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
       queue: this.#names.deadLetters,
       requeueDelayMs: REQUEUE_DELAY_MS,
       invalid: 'ack',
+      parking: this.#parking,
       toDelivery: (envelope: Envelope, message: ConsumeMessage) => this.#toDelivery(envelope, message, true),
       onDone: this.#onDone,
     } as const
@@ -150,6 +164,13 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
       const queues = wanted.map(({ queue }) => queue).join(' and ')
       session?.restart(`${queues} could not be consumed: ${toError(thrown).message}`)
     }
+  }
+
+  /** What publishes: what is put aside for a newer runner goes the same way as replies. */
+  async #setUpReplies(model: ChannelModel, restart: Restart): Promise<void> {
+    await this.#replies.open(model, restart)
+    await this.#declare(model, [])
+    this.#parking.open(model)
   }
 
   async #setUp(model: ChannelModel, restart: Restart): Promise<void> {

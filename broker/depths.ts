@@ -24,13 +24,14 @@ export class Depths {
   /** Without a connection: nothing. A queue that is not there is left out. */
   async read(languages: readonly string[]): Promise<QueueDepth[]> {
     if (this.#channel === undefined) return []
-    const { executions, runs, deadLetters } = this.#names
+    const { executions, runs, deadLetters, parked } = this.#names
     const asked = [
       ...languages.flatMap((language) => [
         { language, queue: 'executions' as const, name: executions(language) },
         { language, queue: 'runs' as const, name: runs(language) },
       ]),
       { language: 'all', queue: 'dead-letters' as const, name: deadLetters },
+      { language: 'all', queue: 'parked' as const, name: parked },
     ]
     const depths: QueueDepth[] = []
     // One after the other: the broker closes the channel on which it is asked for what is not there.

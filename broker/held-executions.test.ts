@@ -6,7 +6,7 @@ const MINUTE = 60_000
 
 /** Two languages and one attempt; what waits is what the test says. */
 function arrange() {
-  const world = { now: 0, python: 0, dead: 0, connected: true, looks: 0 }
+  const world = { now: 0, python: 0, dead: 0, parked: 0, connected: true, looks: 0 }
   const read = async (languages: readonly string[]): Promise<QueueDepth[]> => {
     world.looks++
     if (!world.connected) return []
@@ -16,6 +16,7 @@ function arrange() {
         { language, queue: 'runs', messages: 7 },
       ]),
       { language: 'all', queue: 'dead-letters', messages: world.dead },
+      { language: 'all', queue: 'parked', messages: world.parked },
     ]
   }
   const held = new HeldExecutions({
@@ -40,6 +41,7 @@ describe('executions may be on their way', () => {
   it.each([
     ['some wait', { python: 1 }],
     ['some were given up', { dead: 1 }],
+    ['some are for a newer runner', { parked: 1 }],
     ['nobody can ask', { connected: false }],
   ])('while %s, and as long after that as an attempt may take', async (_, state) => {
     const { world, held } = arrange()
@@ -47,7 +49,7 @@ describe('executions may be on their way', () => {
     world.now = 60 * MINUTE
     Object.assign(world, state)
     expect(await held.any()).toBe(true)
-    Object.assign(world, { python: 0, dead: 0, connected: true })
+    Object.assign(world, { python: 0, dead: 0, parked: 0, connected: true })
     world.now = 76 * MINUTE
     expect(await held.any()).toBe(true)
     world.now = 77 * MINUTE

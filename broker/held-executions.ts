@@ -5,6 +5,9 @@ import type { Depths } from './depths.ts'
 const LOOK_MS = 5_000
 const FRESH_MS = 1_000
 
+/** Dead letters, and what is parked for a newer runner. */
+const QUEUES_OF_ALL = 2
+
 /** How long an attempt may be with a runner: 15 minutes until a sandbox is there, then the longest program. */
 const ATTEMPT_MS = 1_000_000
 
@@ -66,7 +69,7 @@ export class HeldExecutions implements AsyncDisposable {
   async #read(): Promise<void> {
     const { depths, languages } = this.#options
     const seen = (await depths.read(languages)).filter(({ queue }) => queue !== 'runs')
-    const isEmpty = seen.length === languages.length + 1 && seen.every(({ messages }) => messages === 0)
+    const isEmpty = seen.length === languages.length + QUEUES_OF_ALL && seen.every(({ messages }) => messages === 0)
     this.#lookedAt = this.#now()
     if (!isEmpty) this.#heldAt = this.#lookedAt
   }

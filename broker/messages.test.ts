@@ -40,6 +40,10 @@ describe('an envelope', () => {
     expect(decodeEnvelope(encode(envelope))).toEqual({ value: envelope })
   })
 
+  it('of a newer version is told by it, whatever else it holds', () => {
+    expect(decodeEnvelope(Buffer.from('{"version": 2, "what": "else"}'), 'python')).toEqual({ newer: 2 })
+  })
+
   it('is refused in the queue of another language', () => {
     expect(decodeEnvelope(encode(envelope), 'javascript')).toEqual({
       fault: 'program.language: is not that of the queue, "javascript"',
@@ -52,7 +56,7 @@ describe('an envelope', () => {
     ['null', 'body: '],
     ['[]', 'body: '],
     [JSON.stringify({ ...envelope, id: '../etc' }), 'id: '],
-    [JSON.stringify({ ...envelope, version: 2 }), 'version: '],
+    [JSON.stringify({ ...envelope, version: 0 }), 'version: '],
     [JSON.stringify({ ...envelope, program: { ...envelope.program, code: 1 } }), 'program.code: '],
   ])('that is %j is a fault that names the place', (text, start) => {
     const decoded = decodeEnvelope(Buffer.from(text))
@@ -97,7 +101,7 @@ describe('the decoder of messages', () => {
     fc.assert(
       fc.property(contents, (content) => {
         for (const decoded of [decodeEnvelope(content), decodeReply(content)])
-          expect(Object.keys(decoded)).toEqual([expect.stringMatching(/^(value|fault)$/)])
+          expect(Object.keys(decoded)).toEqual([expect.stringMatching(/^(value|fault|newer)$/)])
       }),
     )
   })
@@ -128,7 +132,6 @@ describe('a reply', () => {
 
   it.each([
     { id: ID },
-    { id: ID, error: { code: 'no such code', message: '' } },
     { id: ID, result: { ...emptyResult('failed'), status: 'queued' } },
     { result: emptyResult('failed') },
   ])('of another shape is a fault: %j', (value) => {
@@ -174,5 +177,10 @@ describe('properties', () => {
     expect(wasDelivered(true, arrived({}))).toBe(true)
     expect(wasDelivered(false, arrived(scheduleProperties(ID, true)))).toBe(true)
     expect(wasDelivered(false, arrived({ headers: { 'x-delivery-count': 1 } }))).toBe(true)
+  })
+
+  it('with a code that only a newer runner knows is trouble of ours', () => {
+    const content = Buffer.from(JSON.stringify({ id: ID, error: { code: 'of tomorrow', message: 'a' } }))
+    expect(decodeReply(content)).toEqual({ value: { id: ID, error: { code: 'internal', message: 'a' } } })
   })
 })

@@ -1,22 +1,24 @@
 import type { MessageProperties, Options } from 'amqplib'
 import { z } from 'zod'
 import { ERROR_CODES } from '../core/errors.ts'
-import { Envelope, Result } from '../core/execution.ts'
+import { type Envelope, Result } from '../core/execution.ts'
 import type { Reply } from '../core/ports.ts'
+import { readEnvelope } from '../core/versions.ts'
 
 /**
  * What travels through RabbitMQ. The body is JSON: an Envelope one way, a Reply the other. Properties:
  * - messageId: the execution's id;
  * - replyTo, correlationId: only when somebody waits, the queue of the replica that waits and the id again;
  * - header `runlet-reply-before`: Unix milliseconds at which the one who waits gives up;
- * - header `runlet-repeated`: the publisher never heard of its first try, so the message may be there twice.
+ * - header `runlet-repeated`: it may have been handed out before, or be there twice: its publisher never heard of a first try, or it was parked (parking.ts).
  */
 const REPLY_BEFORE = 'runlet-reply-before'
 const REPEATED = 'runlet-repeated'
 
+/** Api and runner are not replaced in the same moment: a code that only a newer runner knows is trouble of ours. */
 const ReplyMessage = z.union([
   z.object({ id: z.string(), result: Result, timings: z.record(z.string(), z.number()).optional() }),
-  z.object({ id: z.string(), error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }) }),
+  z.object({ id: z.string(), error: z.object({ code: z.enum(ERROR_CODES).catch('internal'), message: z.string() }) }),
 ])
 
 export function scheduleProperties(id: string, repeated: boolean): Options.Publish {
@@ -46,31 +48,38 @@ export function encode(value: Envelope | Reply): Buffer {
 }
 
 /** The body of a message, or what is wrong with it in words that hold nothing of it. */
-export type Decoded<Value> = { value: Value } | { fault: string }
+type Decoded<Value> = { value: Value } | { fault: string }
 
-/** @param language what the queue is for; undefined where all languages meet. */
-export function decodeEnvelope(content: Buffer, language?: string): Decoded<Envelope> {
-  const decoded = decode(Envelope, content)
-  if ('fault' in decoded || language === undefined || decoded.value.program.language === language) return decoded
+/**
+ * @param language what the queue is for; undefined where all languages meet.
+ * @returns `newer`: it has that version, which a newer Runlet writes
+ */
+export function decodeEnvelope(content: Buffer, language?: string): Decoded<Envelope> | { newer: number } {
+  const parsed = parse(content)
+  if ('fault' in parsed) return parsed
+  const reading = readEnvelope(parsed.json)
+  if ('fault' in reading) return { fault: describeAll(reading.fault) }
+  if ('newer' in reading || language === undefined || reading.value.program.language === language) return reading
   return { fault: `program.language: is not that of the queue, "${language}"` }
 }
 
 export function decodeReply(content: Buffer): Decoded<Reply> {
-  return decode(ReplyMessage, content)
+  const parsed = parse(content)
+  if ('fault' in parsed) return parsed
+  const reply = ReplyMessage.safeParse(parsed.json)
+  return reply.success ? { value: reply.data } : { fault: describeAll(reply.error) }
 }
 
-function decode<Schema extends z.ZodType>(schema: Schema, content: Buffer): Decoded<z.infer<Schema>> {
-  let json: unknown
+function parse(content: Buffer): { json: unknown } | { fault: string } {
   try {
-    json = JSON.parse(content.toString('utf8'))
+    return { json: JSON.parse(content.toString('utf8')) }
   } catch {
     // The parser's own message quotes the text, and that may be somebody's program.
     return { fault: 'is not JSON' }
   }
-  const parsed = schema.safeParse(json)
-  if (parsed.success) return { value: parsed.data }
-  return { fault: parsed.error.issues.map(describe).join('; ') }
 }
+
+const describeAll = ({ issues }: z.ZodError) => issues.map(describe).join('; ')
 
 /** Keys further inside (`program.env.NAME`) are the sender's own words. */
 function describe({ path, message }: z.core.$ZodIssue): string {

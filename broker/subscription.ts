@@ -6,6 +6,7 @@ import type { Delivery, DeliveryHandler, Verdict } from '../core/ports.ts'
 import { systemClock } from '../core/time.ts'
 import type { Restart } from './connection.ts'
 import { decodeEnvelope } from './messages.ts'
+import type { Parking } from './parking.ts'
 import { Slots } from './slots.ts'
 import { giveBack, settle, verdictOn } from './verdict.ts'
 
@@ -20,6 +21,8 @@ export interface SubscriptionOptions {
   requeueDelayMs: number
   /** What becomes of a message that is no envelope. */
   invalid: Verdict
+  /** Takes what is of a version that only a newer Runlet reads. */
+  parking: Pick<Parking, 'take'>
   toDelivery: (envelope: Envelope, message: ConsumeMessage) => Delivery
   /** Told of executions that are done with and will not come again. */
   onDone?: (envelope: Envelope) => void
@@ -166,8 +169,9 @@ export class Subscription {
   }
 
   #run(channel: Channel, message: ConsumeMessage, tag: string): Running {
-    const { log, queue, language, invalid } = this.#options
+    const { log, queue, language, invalid, parking } = this.#options
     const decoded = decodeEnvelope(message.content, language)
+    if ('newer' in decoded) return { verdict: parking.take(message, decoded.newer), tag }
     if ('fault' in decoded) {
       log.error({ queue, fault: decoded.fault, verdict: invalid }, 'A message is not an execution')
       return { verdict: Promise.resolve(invalid), tag }

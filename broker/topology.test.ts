@@ -59,6 +59,7 @@ describe('the topology', () => {
           exchange: 'runlet.dead-letters',
           arguments: { 'x-queue-type': 'classic' },
         },
+        { name: 'runlet.parked', exchange: 'runlet.work', arguments: { 'x-queue-type': 'classic' } },
         {
           name: 'runlet.executions.python',
           exchange: 'runlet.work',
@@ -88,7 +89,7 @@ describe('the topology', () => {
 
   it('has two queues for each further language', () => {
     const names = describeTopology(settings, ['python', 'bash']).queues.map(({ name }) => name)
-    expect(names.slice(3)).toEqual(['runlet.executions.bash', 'runlet.runs.bash'])
+    expect(names.slice(4)).toEqual(['runlet.executions.bash', 'runlet.runs.bash'])
   })
 
   it('keeps every name under the prefix', () => {
@@ -136,6 +137,8 @@ describe('declaring', () => {
     'declare dead-letters',
     'declare dead-letters',
     'bind dead-letters',
+    'declare parked',
+    'bind parked',
     'declare executions.python',
     'bind executions.python',
     'declare runs.python',

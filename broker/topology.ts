@@ -29,6 +29,8 @@ export interface Names {
   work: string
   deadLetterExchange: string
   deadLetters: string
+  /** What only a newer Runlet can read (parking.ts). */
+  parked: string
   executions(language: string): string
   runs(language: string): string
   replies(replica: string): string
@@ -41,6 +43,7 @@ export function namesOf(prefix: string): Names {
     work: `${prefix}work`,
     deadLetterExchange: `${prefix}dead-letters`,
     deadLetters: `${prefix}dead-letters`,
+    parked: `${prefix}parked`,
     executions: (language) => `${prefix}executions.${language}`,
     runs: (language) => `${prefix}runs.${language}`,
     replies: (replica) => `${prefix}replies.${replica}`,
@@ -65,6 +68,7 @@ export function describeTopology(settings: TopologySettings, languages: Iterable
     // Classic: RabbitMQ 4 gives every quorum queue a delivery limit, and there is nowhere left to go from here.
     queues: [
       { name: names.deadLetters, arguments: { 'x-queue-type': 'classic' }, exchange: names.deadLetterExchange },
+      { name: names.parked, arguments: { 'x-queue-type': 'classic' }, exchange: names.work },
       ...queues,
     ],
   }

@@ -47,7 +47,7 @@ export const LABELS = {
   reason:
     '`start`: it could not be started; `no_room`: a quota or full nodes refused it; `lost_idle`, `lost_claimed`: it ended before its time',
   verdict: '`ack`, `requeue`, `dead-letter`',
-  queue: '`executions`, `runs`, `dead-letters`',
+  queue: '`executions`, `runs`, `dead-letters`, `parked` (for a newer version of Runlet)',
   end: '`recorded` as lost; `answered`: its caller heard that there was no capacity; `known`: it had ended after all; `failed`: the end could not be recorded, and is tried again',
   cause: '`silent`: it said nothing for too long; `gone`: too old to go on from (410); `failed`: anything else',
 } as const
@@ -93,7 +93,7 @@ export const METRICS = {
   },
   runlet_queue_messages: {
     ...{ kind: 'gauge', of: 'runner', labels: ['language', 'queue'] },
-    help: 'Messages that wait in a queue; each runner says the same, so take the maximum. Dead letters have the language `all`',
+    help: 'Messages that wait in a queue; each runner says the same, so take the maximum. Dead letters and what is parked have the language `all`',
   },
   runlet_queue_age_seconds: {
     ...{ kind: 'gauge', unit: 'seconds', of: 'runner', labels: ['language', 'queue'] },

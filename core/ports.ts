@@ -65,10 +65,10 @@ export interface Consumer {
   stop(): Promise<void>
 }
 
-/** Messages that wait in one queue; those that runners hold are not among them. Dead letters are of the language `all`. */
+/** Messages that wait in one queue; those that runners hold are not among them. Dead letters, and what was put aside for a newer runner, are of the language `all`. */
 export interface QueueDepth {
   language: string
-  queue: 'executions' | 'runs' | 'dead-letters'
+  queue: 'executions' | 'runs' | 'dead-letters' | 'parked'
   messages: number
 }
 

@@ -192,8 +192,8 @@ describe('a message that is no execution', () => {
   const invalid = [
     ['no JSON', 'print(1)'],
     ['nothing', ''],
-    ['another shape', '{"version":2}'],
-    ['an unknown version', JSON.stringify({ ...envelope(), version: 2 })],
+    ['another shape', '{"version":1}'],
+    ['no version there ever was', JSON.stringify({ ...envelope(), version: 0 })],
     ['for another language', JSON.stringify(envelope('1', 'javascript'))],
   ] as const
 

@@ -13,6 +13,7 @@ describe('the depths of the queues', () => {
       { language: 'python', queue: 'executions', messages: 3 },
       { language: 'python', queue: 'runs', messages: 0 },
       { language: 'all', queue: 'dead-letters', messages: 0 },
+      { language: 'all', queue: 'parked', messages: 0 },
     ]
     expect(asked).toEqual([expected, expected])
   })
