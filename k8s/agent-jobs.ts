@@ -8,7 +8,7 @@ import { AppError, toError } from '../core/errors.ts'
 import type { ReadyFrame } from '../core/frames.ts'
 import type { Log } from '../core/log.ts'
 import type { SandboxEnd } from '../core/ports.ts'
-import { type Clock, systemClock } from '../core/time.ts'
+import { type Clock, NOT_NEEDED, systemClock } from '../core/time.ts'
 import { attach } from './attach.ts'
 import type { Tell } from './events.ts'
 import { HeldJob } from './held-job.ts'
@@ -57,6 +57,10 @@ export interface StartRequest {
 
 /** How long a broken stream waits for the kubelet to say what became of the container: its status is about a second late. */
 const VERDICT_MS = 3000
+/** How long a place waits for its Job to be let go. */
+const PATIENCE_MS = 5000
+/** How long that is tried: an API server that is away must not leave Jobs that no runner knows any more. */
+const LET_GO_MS = 600_000
 const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789'
 const NAME_LENGTH = 10
 
@@ -65,6 +69,7 @@ export class AgentJobs implements AsyncDisposable {
   readonly #clock: Clock
   readonly #jobs: Jobs
   readonly #pods: PodTracker
+  readonly #stop = new AbortController()
 
   constructor(options: AgentJobsOptions) {
     const { http, namespace, runner, log } = options
@@ -94,6 +99,7 @@ export class AgentJobs implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(NOT_NEEDED)
     await this.#pods[Symbol.asyncDispose]()
   }
 
@@ -188,14 +194,27 @@ export class AgentJobs implements AsyncDisposable {
 
   async #release(job: HeldJob, pod: FollowedPod): Promise<void> {
     pod[Symbol.dispose]()
+    const gone = this.#letGo(job)
+    // Nobody waits for a record that is being written.
     if (job.holdsRecord && !job.shared) return
+    const enough = new AbortController()
+    await Promise.race([gone, this.#clock.sleep(PATIENCE_MS, enough.signal).catch(() => {})])
+    enough.abort(NOT_NEEDED)
+  }
+
+  /** After what is being written on it: a record may have found another place. */
+  async #letGo(job: HeldJob): Promise<void> {
     const finished = { metadata: { labels: { [LABEL.state]: 'finished' } } }
-    const write = () => (job.holdsRecord ? this.#jobs.patch(job.name, finished) : this.#jobs.delete(job.name))
+    const write = async () => {
+      if (!job.holdsRecord) await this.#jobs.delete(job.name)
+      else if (job.shared) await this.#jobs.patch(job.name, finished)
+    }
     try {
-      await job.inOrder(() => retrying(write, { clock: this.#clock, budgetMs: 5000 }))
+      const { signal } = this.#stop
+      await job.inOrder(() => retrying(write, { clock: this.#clock, budgetMs: LET_GO_MS, signal }))
     } catch (error) {
       if (isNotFound(error)) return
-      // Its stream is closed, so its agent ends and the TTL removes it; one that never ran is the janitor's.
+      // Its stream is closed, so its agent ends and the TTL removes it; one that never ran is the janitor's once this runner is gone.
       const { message } = toError(error)
       this.#options.log.warn({ job: job.name, error: message }, 'a Job could not be let go')
     }

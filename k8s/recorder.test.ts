@@ -158,6 +158,8 @@ describe('an attempt that is not the only one', () => {
     await clock.advance(5_000)
     await recorder.record(record, sandbox)
     expect(kube.all('jobs').map(({ metadata }) => metadata.name)).toEqual(['python-1', `record-${ID}`])
+    // So that it is deleted with its sandbox.
+    expect(sandbox.job.holdsRecord).toBe(false)
   })
 
   it('records on its sandbox however old it is when it was marked as running', async () => {

@@ -114,8 +114,18 @@ class JobRecorder implements Recorder {
       await this.#jobs.patch(job.name, patch)
       return true
     }
+    // Known to hold none: then whoever destroys the sandbox, which comes next in order, deletes it.
+    const settle = async () => {
+      try {
+        job.holdsRecord = await this.#bounded(write)
+      } catch (error) {
+        if (error instanceof KubeError) job.holdsRecord = false
+        throw error
+      }
+      return job.holdsRecord
+    }
     try {
-      const kept = await job.inOrder(() => this.#bounded(write))
+      const kept = await job.inOrder(settle)
       if (kept) job.tell({ reason: 'Finished', message: describeEnd(record) })
       return kept
     } catch (error) {
