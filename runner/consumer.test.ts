@@ -34,7 +34,9 @@ async function arrange({ max = 2, ...over }: Partial<RunnerSettings> & { max?: n
   const gate = new Gate({ capacity: max, waitingRuns: max, clock })
   const gates = new Map([['python', gate]])
   const { recordRetryMs } = settings
-  const consumer = new ExecutionConsumer({ pool, gates, recorder, metrics, log, clock, settings, recordRetryMs })
+  const ending = new AbortController()
+  const dependencies = { pool, gates, recorder, metrics, log, clock, settings, recordRetryMs, over: ending.signal }
+  const consumer = new ExecutionConsumer(dependencies)
   const replies: Reply[] = []
   const scheduled = (over: Partial<Delivery> = {}): Delivery => ({
     envelope: anEnvelope(1),
@@ -44,7 +46,7 @@ async function arrange({ max = 2, ...over }: Partial<RunnerSettings> & { max?: n
   const run = (over: Partial<Delivery> = {}): Delivery =>
     scheduled({ reply: (reply) => void replies.push(reply), replyBefore: clock.now() + 10_000, ...over })
   await settled()
-  return { clock, provider, recorder, metrics, log, pool, gate, consumer, replies, scheduled, run }
+  return { clock, provider, recorder, metrics, log, pool, gate, consumer, ending, replies, scheduled, run }
 }
 
 const never = () => new Promise<never>(() => {})
@@ -92,7 +94,7 @@ describe('a scheduled execution', () => {
     expect(recorder.sandboxes).toEqual([undefined])
   })
 
-  it('goes back when nobody can say whether it was recorded', async () => {
+  it('goes back when looking for its record fails in another way', async () => {
     const { consumer, recorder, scheduled } = await arrange()
     recorder.failures = 1
     expect(await consumer.handle(scheduled({ redelivered: true }))).toBe('requeue')
@@ -115,12 +117,63 @@ describe('a scheduled execution', () => {
     expect(recorder.records.size).toBe(1)
   })
 
-  it('goes back when its record can not be written, so that it is not lost', async () => {
-    const { clock, consumer, recorder, scheduled } = await arrange()
-    recorder.failures = 3
+  it('stays until its record can be written, however long that takes: going back would use up its attempts', async () => {
+    const { clock, consumer, provider, recorder, scheduled } = await arrange()
+    recorder.failures = 500
     const verdict = consumer.handle(scheduled())
-    await clock.advance(200)
+    await clock.advance(60_000)
+    expect(await verdict).toBe('ack')
+    expect(recorder.records.size).toBe(1)
+    expect(provider.sandboxes.flatMap(({ sent }) => sent).filter(({ type }) => type === 'execute')).toHaveLength(1)
+  })
+
+  it('goes back when its record can not be written before the runner ends, so that it is not lost', async () => {
+    const { clock, consumer, recorder, ending, scheduled } = await arrange()
+    recorder.failures = Number.POSITIVE_INFINITY
+    const verdict = consumer.handle(scheduled())
+    await clock.advance(10_000)
+    ending.abort()
+    await clock.advance(100)
     expect(await verdict).toBe('requeue')
+  })
+
+  it('is not written down by who no longer holds it', async () => {
+    const { clock, consumer, recorder, scheduled } = await arrange()
+    let held = true
+    recorder.failures = Number.POSITIVE_INFINITY
+    const verdict = consumer.handle(scheduled({ isHeld: () => held }))
+    await clock.advance(10_000)
+    held = false
+    await clock.advance(100)
+    expect(await verdict).toBe('requeue')
+  })
+
+  it('stays until somebody can say whether it was recorded', async () => {
+    const { clock, consumer, recorder, scheduled } = await arrange()
+    let away = 100
+    const { takeOver } = recorder
+    recorder.takeOver = (id) =>
+      away-- > 0 ? Promise.reject(new AppError('store_unavailable')) : takeOver.call(recorder, id)
+    const verdict = consumer.handle(scheduled({ redelivered: true }))
+    await clock.advance(99_000)
+    expect(recorder.records.size).toBe(0)
+    await clock.advance(1_000)
+    expect(await verdict).toBe('ack')
+    expect(recorder.records.size).toBe(1)
+  })
+
+  it('goes back when the runner ends before somebody can say that, or when it is no longer held', async () => {
+    for (const change of ['over', 'lost'] as const) {
+      const { clock, consumer, recorder, ending, scheduled } = await arrange()
+      let held = true
+      recorder.takeOver = () => Promise.reject(new AppError('store_unavailable'))
+      const verdict = consumer.handle(scheduled({ redelivered: true, isHeld: () => held }))
+      await clock.advance(10_000)
+      if (change === 'over') ending.abort()
+      else held = false
+      await clock.advance(1_000)
+      expect(await verdict).toBe('requeue')
+    }
   })
 
   it('goes back when this runner does not run its language', async () => {
@@ -281,17 +334,24 @@ describe('a run', () => {
     expect(await verdict).toBe('requeue')
   })
 
-  it('whose record can not be written is done when its caller has the result, else it goes back', async () => {
-    for (const [replyIn, expected] of [
-      [10_000, 'ack'],
-      [-1, 'requeue'],
+  it('whose record can not be written is done when its caller has the result, else it is written when that works', async () => {
+    for (const [replyIn, recorded] of [
+      [10_000, 0],
+      [-1, 1],
     ] as const) {
       const { clock, consumer, recorder, run } = await arrange()
-      recorder.failures = 3
+      recorder.failures = 5
       const verdict = consumer.handle(run({ replyBefore: clock.now() + replyIn }))
-      await clock.advance(300)
-      expect(await verdict).toBe(expected)
+      await clock.advance(600)
+      expect([await verdict, recorder.records.size]).toEqual(['ack', recorded])
     }
+  })
+
+  it('that was handed out before is told at once that the store is away', async () => {
+    const { consumer, recorder, replies, run } = await arrange()
+    recorder.takeOver = () => Promise.reject(new AppError('store_unavailable'))
+    expect(await consumer.handle(run({ redelivered: true }))).toBe('ack')
+    expect(replies).toEqual([{ id: ID, error: { code: 'store_unavailable', message: expect.any(String) } }])
   })
 })
 

@@ -4,7 +4,7 @@ import type { Envelope, ExecutionRecord } from '../core/execution.ts'
 import type { Delivery, Sandbox, Timings, Verdict } from '../core/ports.ts'
 import { isAwaited, type Patience, replyError, replySent, waitOptions } from './caller.ts'
 import { type Execution, execute } from './execute.ts'
-import { keepRecord, markRunningAfter, type RecordDependencies } from './keep-record.ts'
+import { keepRecord, markRunningAfter, type RecordDependencies, takeOver } from './keep-record.ts'
 import { traceAttempt } from './trace-attempt.ts'
 import type { WaitOptions } from './waiting-line.ts'
 
@@ -34,6 +34,8 @@ export interface ConsumerDependencies extends RecordDependencies {
     markRunningAfterMs: number
     timings: boolean
   }
+  /** Aborted when this runner has no time left: what can not be written down then goes back to the queue. */
+  over: AbortSignal
 }
 
 interface Finished {
@@ -43,6 +45,14 @@ interface Finished {
   kept: Promise<boolean>
 }
 
+/** How it ended beside its result. */
+interface Ended {
+  sandbox: Sandbox
+  /** The write that shows it as running, where one is under way. */
+  marking: Promise<void> | undefined
+  answered: boolean
+}
+
 /**
  * What becomes of a delivery:
  *
@@ -50,6 +60,8 @@ interface Finished {
  *   recorded before a redelivery is not run again.
  * - Trouble of ours, somebody waits: they are told, `ack`. Nothing durable was promised to them.
  * - Trouble of ours, nobody waits: `requeue`, or `dead-letter` when trying again is of no use.
+ * - The store is away, nobody waits: it stays here until that is back. Nobody else could write it down either, and each time it is handed out counts as an
+ *   attempt: an API server that is away for minutes would use them up, and the execution would be lost.
  * - The sandbox of a run was lost: once more in another one, while its caller still waits.
  *
  * Between a delivery and the `execute` frame of a warm sandbox nothing is awaited but promises that are resolved already: no timer, no call to an API.
@@ -63,19 +75,24 @@ export class ExecutionConsumer {
 
   /** Never rejects. */
   handle = async (delivery: Delivery): Promise<Verdict> => {
-    const { recorder, metrics, log } = this.#dependencies
+    const { metrics, log } = this.#dependencies
     const { id, program } = delivery.envelope
     const { redelivered } = delivery
     log.debug({ id, language: program.language, redelivered }, 'An execution was delivered')
     let verdict: Verdict
     try {
-      const known = redelivered && (await recorder.takeOver(id))
+      const known = redelivered && (await takeOver(id, this.#dependencies, () => this.#insists(delivery)))
       verdict = known ? 'ack' : await this.#run(delivery)
     } catch (thrown) {
       verdict = await this.#fail(delivery, toAppError(thrown))
     }
     metrics.add('runlet_deliveries_total', { language: program.language, verdict })
     return verdict
+  }
+
+  /** Whether a store that is away is waited for. */
+  #insists(delivery: Delivery, answered = this.#isAwaited(delivery)): boolean {
+    return !answered && isHeld(delivery) && !this.#dependencies.over.aborted
   }
 
   async #run(delivery: Delivery): Promise<Verdict> {
@@ -123,7 +140,7 @@ export class ExecutionConsumer {
       metrics.observe('runlet_claim_seconds', { language, path }, (claimed - entered) / 1000)
       metrics.observe('runlet_execution_seconds', { language, path }, took / 1000)
       metrics.add('runlet_executions_total', { language, status, path })
-      return { answered, kept: this.#keep(delivery, execution, sandbox, stopMark()) }
+      return { answered, kept: this.#keep(delivery, execution, { sandbox, marking: stopMark(), answered }) }
     } finally {
       const marking = stopMark()
       void (marking === undefined ? release() : marking.then(release))
@@ -145,13 +162,19 @@ export class ExecutionConsumer {
     return gate
   }
 
-  /** Only the first attempt that is made keeps its record with its sandbox: two attempts with two sandboxes would leave two records. */
-  async #keep(delivery: Delivery, execution: Execution, sandbox: Sandbox, marking?: Promise<void>): Promise<boolean> {
+  /**
+   * Only the first attempt that is made keeps its record with its sandbox: two attempts with two sandboxes would leave two records. Who has heard the result does
+   * not need the record that much; nobody else gives it up while the execution is held.
+   */
+  async #keep(delivery: Delivery, execution: Execution, { sandbox, marking, answered }: Ended): Promise<boolean> {
     const record = recordOf(delivery.envelope, execution, sandbox, this.#dependencies.clock.now())
     if (marking !== undefined) await marking
     const place = delivery.redelivered || !isHeld(delivery) ? undefined : sandbox
     const started = this.#dependencies.clock.monotonic()
-    const kept = await keepRecord(record, place, this.#dependencies, () => isHeld(delivery))
+    const kept = await keepRecord(record, place, this.#dependencies, {
+      isHeld: () => isHeld(delivery),
+      insists: () => this.#insists(delivery, answered),
+    })
     delivery.trace?.step('record', started, this.#dependencies.clock.monotonic(), { 'runlet.kept': kept })
     return kept
   }

@@ -50,6 +50,22 @@ describe('keepRecord', () => {
   })
 })
 
+describe('keepRecord of somebody who insists', () => {
+  it('goes on with the last pause until it is written, or no longer insisted on', async () => {
+    const { clock, recorder, dependencies } = arrange(12)
+    const kept = keepRecord(aRecord(1), undefined, dependencies, { insists: () => true })
+    await clock.advance(10 + 11 * 100)
+    expect(await kept).toBe(true)
+    recorder.failures = Number.POSITIVE_INFINITY
+    let insists = true
+    const other = keepRecord(aRecord(2), undefined, dependencies, { insists: () => insists })
+    await clock.advance(5_000)
+    insists = false
+    await clock.advance(100)
+    expect(await other).toBe(false)
+  })
+})
+
 describe('markRunningAfter', () => {
   const ID = executionId(1)
 

@@ -1,4 +1,4 @@
-import { toError } from '../core/errors.ts'
+import { toAppError, toError } from '../core/errors.ts'
 import type { ExecutionRecord } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
@@ -14,15 +14,25 @@ export interface RecordDependencies {
   recordRetryMs: readonly number[]
 }
 
+/** The recorder has tried for a while by itself before it says that the store is away. */
+const STORE_AWAY_MS = 1_000
+
+export interface KeepOptions {
+  /** See Recorder. */
+  isHeld?: (() => boolean) | undefined
+  /** Asked when the last pause is used up: while it says so, that pause is made again and again. */
+  insists?: () => boolean
+}
+
 /** Writes a record, again and again for a while. False when it could not be written. Never throws. */
 export async function keepRecord(
   record: ExecutionRecord,
   sandbox: Sandbox | undefined,
   { recorder, clock, metrics, log, recordRetryMs }: RecordDependencies,
-  isHeld?: () => boolean,
+  { isHeld, insists = () => false }: KeepOptions = {},
 ): Promise<boolean> {
   const started = clock.monotonic()
-  for (let attempt = 0; attempt <= recordRetryMs.length; attempt++) {
+  for (let attempt = 0; attempt <= recordRetryMs.length || insists(); attempt++) {
     try {
       await recorder.record(record, sandbox, isHeld)
       const seconds = (clock.monotonic() - started) / 1000
@@ -32,12 +42,33 @@ export async function keepRecord(
     } catch (thrown) {
       metrics.add('runlet_record_failures_total', {})
       log.warn({ id: record.id, attempt, error: toError(thrown) }, 'A record could not be written')
-      const pause = recordRetryMs[attempt]
+      const pause = recordRetryMs[attempt] ?? (insists() ? recordRetryMs.at(-1) : undefined)
       if (pause !== undefined) await clock.sleep(pause)
     }
   }
   log.error({ id: record.id }, 'A record could not be written and is given up')
   return false
+}
+
+/**
+ * Whether an earlier attempt has recorded its end; see Recorder. Asks again and again while `insists` says so.
+ * @throws AppError store_unavailable
+ */
+export async function takeOver(
+  id: string,
+  { recorder, clock, log }: RecordDependencies,
+  insists: () => boolean,
+): Promise<boolean> {
+  for (;;) {
+    try {
+      return await recorder.takeOver(id)
+    } catch (thrown) {
+      const { code } = toAppError(thrown)
+      if (code !== 'store_unavailable' || !insists()) throw thrown
+      log.warn({ id, code }, 'An execution waits until it can be said whether it has ended')
+      await clock.sleep(STORE_AWAY_MS)
+    }
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { Consumer, Delivery, DeliveryHandler, QueueDepths, Recorder, SandboxProvider } from '../core/ports.ts'
-import type { Clock } from '../core/time.ts'
+import { type Clock, NOT_NEEDED } from '../core/time.ts'
 import type { Capacity, PoolSize } from './claim.ts'
 import { ExecutionConsumer } from './consumer.ts'
 import { createDeadLetterHandler } from './dead-letters.ts'
@@ -40,6 +40,7 @@ export class Runner implements AsyncDisposable {
   readonly #gates: ReadonlyMap<string, Gate>
   readonly #meter: QueueMeter
   readonly #inFlight = new Set<Promise<unknown>>()
+  readonly #over = new AbortController()
   #drained: Promise<void> | undefined
 
   constructor(options: RunnerOptions) {
@@ -63,7 +64,10 @@ export class Runner implements AsyncDisposable {
     const settings = this.#settings
     const { recordRetryMs } = settings
     const dependencies = { recorder, metrics, log, clock, settings, recordRetryMs }
-    const { handle } = new ExecutionConsumer({ ...dependencies, pool: this.#pool, gates: this.#gates })
+    const { handle } = new ExecutionConsumer({
+      ...dependencies,
+      ...{ pool: this.#pool, gates: this.#gates, over: this.#over.signal },
+    })
     const deadLetters = createDeadLetterHandler(dependencies)
     const consuming = Object.entries(languages).map(([language, { max }]) =>
       consumer.consume(language, max, this.#tracked(this.#measured(handle))),
@@ -92,6 +96,7 @@ export class Runner implements AsyncDisposable {
     if (!(await this.#quiet(this.#settings.drainMs))) {
       log.warn({ inFlight: this.#inFlight.size }, 'The drain time is over: what still runs goes back to the queue')
     }
+    this.#over.abort(NOT_NEEDED)
     await Promise.all([poolDrained, this.#pool[Symbol.asyncDispose]()])
     await this.#quiet(LAST_WORD_MS)
     log.info({ inFlight: this.#inFlight.size }, 'The runner has drained')
