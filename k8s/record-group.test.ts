@@ -34,7 +34,7 @@ describe('RecordGroup', () => {
     const { group, clock, writes, kube, job } = await world()
     await group.add(record(0), yes)
     const rest = [1, 2, 3].map((count) => group.add(record(count), yes))
-    await clock.advance(50)
+    await clock.advance(100)
     expect(await Promise.all(rest)).toEqual([true, true, true])
     expect(writes()).toEqual(['PATCH', 'PATCH'])
     const { labels, annotations } = kube.all('jobs')[0]?.metadata ?? {}

@@ -48,8 +48,11 @@ interface Page {
   succeeded: number
 }
 
-/** From the beginning of one write to that of the next: a lone record is written at once, and under load one write holds some tens of milliseconds of records. */
-const SPACING_MS = 50
+/**
+ * From the beginning of one write to that of the next: a lone record is written at once, and under load one write holds what ended in a tenth of a second. A patch is
+ * 6 to 10 CPU-ms of the API server, as much as an execution itself (docs/adr/0008).
+ */
+const SPACING_MS = 100
 /** Of one Job's records. Each patch costs the API server, etcd and every watcher in proportion to what is there already. */
 export const PAGE_BYTES = 48 * 1024
 /** The time of a Job that only holds records begins to run at once, so it takes none for longer. */
