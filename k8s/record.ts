@@ -4,8 +4,9 @@
  */
 
 import { AppError } from '../core/errors.ts'
-import { ExecutionRecord, type Result } from '../core/execution.ts'
+import type { ExecutionRecord, Result } from '../core/execution.ts'
 import { EXECUTION_ID } from '../core/ids.ts'
+import { readRecord } from '../core/versions.ts'
 import { ANNOTATION, LABEL } from './labels.ts'
 
 /** What we read of an object's metadata: all of it may have been edited by anybody. */
@@ -50,11 +51,20 @@ export function encodeRecord(record: ExecutionRecord, budgetBytes: number): stri
   return JSON.stringify({ ...record, result: { ...result, stdout, stderr, truncated: true } satisfies Result })
 }
 
-/** What an annotation says, or undefined when it is no record of this execution: edited, cut, or of a version that we do not know. */
+/** What an annotation says, or undefined when it is no record of this execution that we can read: edited, cut, or newer than we are. */
 export function decodeRecord(id: string, text: string): ExecutionRecord | undefined {
+  const reading = reads(text)
+  return reading && 'value' in reading && reading.value.id === id ? reading.value : undefined
+}
+
+/** Whether a newer Runlet wrote it. */
+export function isNewerRecord(text: string): boolean {
+  return 'newer' in (reads(text) ?? {})
+}
+
+function reads(text: string) {
   try {
-    const parsed = ExecutionRecord.safeParse(JSON.parse(text))
-    return parsed.success && parsed.data.id === id ? parsed.data : undefined
+    return readRecord(JSON.parse(text))
   } catch {
     return undefined
   }

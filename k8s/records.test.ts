@@ -184,6 +184,12 @@ describe('what others do to a Job', () => {
     await vi.waitFor(async () => expect(await run.records.find(id('1'), 0)).toEqual({ status: 'queued' }))
   })
 
+  it('says that a record cannot be read by this version, which another one wrote, and does not expire it', async () => {
+    const text = JSON.stringify({ ...record('1'), version: 2 })
+    await using run = await world([['a', { ...holding(record('1')), annotations: { [recordKey(id('1'))]: text } }]])
+    await expect(run.records.find(id('1'), 0)).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+
   it('expires a record that was edited beyond reading, with a line in the log', async () => {
     const broken = { ...holding(record('1')), annotations: { [recordKey(id('1'))]: '{"version":1' } }
     await using run = await world([['a', broken]])

@@ -12,7 +12,7 @@ import type { KubeHttp } from './http.ts'
 import { type JobMetadata, Jobs } from './jobs.ts'
 import { LABEL } from './labels.ts'
 import { ListWatch, type ListWatchOptions } from './list-watch.ts'
-import { decodeRecord, recordKey, recordTexts, runningIds } from './record.ts'
+import { decodeRecord, isNewerRecord, recordKey, recordTexts, runningIds } from './record.ts'
 import type { ApiKubernetesConfig } from './settings.ts'
 import { Waiters } from './waiters.ts'
 
@@ -130,9 +130,14 @@ class JobRecords implements WatchedRecords {
     return record
   }
 
-  /** Undefined, and thereby expired, when somebody edited it away. */
+  /**
+   * Undefined, and thereby expired, when somebody edited it away.
+   * @throws AppError store_unavailable for one that waits for a newer Runlet
+   */
   #decode(id: string, text: string): ExecutionRecord | undefined {
     const record = decodeRecord(id, text)
+    if (!record && isNewerRecord(text))
+      throw new AppError('store_unavailable', 'The result was recorded by a newer version of Runlet')
     if (!record) this.#options.log.warn({ id }, 'a record cannot be read: its annotation was edited')
     // Its size is counted by its text still: parsing does not change it much.
     else this.#bodies.set(id, { record }, { size: ENTRY_BYTES + text.length })

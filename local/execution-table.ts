@@ -27,6 +27,7 @@ export class ExecutionTable {
   readonly #takeDead: StatementSync
   readonly #setState: StatementSync
   readonly #giveBack: StatementSync
+  readonly #forgetAttempt: StatementSync
   readonly #remove: StatementSync
   readonly #holdings: StatementSync
   readonly #callers: StatementSync
@@ -50,6 +51,7 @@ export class ExecutionTable {
     )
     this.#setState = database.prepare('UPDATE executions SET state = ? WHERE id = ?')
     this.#giveBack = database.prepare(`UPDATE executions SET state = 'waiting', attempts = attempts - 1 WHERE id = ?`)
+    this.#forgetAttempt = database.prepare('UPDATE executions SET attempts = attempts - 1 WHERE id = ?')
     this.#remove = database.prepare('DELETE FROM executions WHERE id = ?')
     this.#holdings = database.prepare(
       `SELECT language, count(*) AS rows, count(*) FILTER (WHERE state = 'waiting') AS waiting, total(octet_length(envelope)) AS bytes
@@ -57,7 +59,8 @@ export class ExecutionTable {
     )
     this.#exists = database.prepare('SELECT 1 FROM executions WHERE id = ?')
     this.#callers = database.prepare(
-      `SELECT json_extract(envelope, '$.caller') AS caller, count(*) AS rows FROM executions GROUP BY 1 HAVING caller IS NOT NULL`,
+      `SELECT json_extract(envelope, '$.caller') AS caller, count(*) AS rows FROM executions
+       WHERE json_valid(envelope) GROUP BY 1 HAVING caller IS NOT NULL`,
     )
   }
 
@@ -84,6 +87,11 @@ export class ExecutionTable {
   /** Takes the attempt back that never was one. */
   giveBack(id: string): void {
     this.#giveBack.run(id)
+  }
+
+  /** The same, and nobody gets it until the next start. */
+  forgetAttempt(id: string): void {
+    this.#forgetAttempt.run(id)
   }
 
   remove(id: string): void {

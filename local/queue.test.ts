@@ -203,17 +203,31 @@ describe('scheduled executions', () => {
     expect(log.lines).toContain('error A delivery handler threw')
   })
 
-  it('that cannot be read stay for whoever reads the log', async () => {
-    await queue.schedule(anEnvelope(1))
-    database.exec(`UPDATE executions SET envelope = '{"version": 2}'`)
-    await queue.consume('python', 1, runner.handler)
-    await settled()
-    expect(log.lines).toEqual(['error A scheduled execution cannot be read'])
-    database.exec(`UPDATE executions SET state = 'dead'`)
-    await queue.consumeDeadLetters(graveyard.handler)
-    await settled()
-    expect([runner.received, graveyard.received, rows().length]).toEqual([[], [], 1])
-  })
+  it.each([
+    ['of a newer version', '{"version": 2}', 'warn A scheduled execution is for a newer Runlet'],
+    ['damaged', '{"version"', 'error A scheduled execution cannot be read'],
+  ])(
+    'that are %s stay for whoever can read them, however often that is tried, and keep nobody',
+    async (_, text, line) => {
+      for (const number of [1, 2]) await queue.schedule(anEnvelope(number))
+      database.prepare('UPDATE executions SET envelope = ? WHERE id = ?').run(text, executionId(1))
+      for (let start = 0; start < 5; start++) {
+        queue = openQueue()
+        await queue.consume('python', 1, runner.handler)
+        await queue.consumeDeadLetters(graveyard.handler)
+        ;(await runner.delivery(start)).answer('requeue')
+        await queue[Symbol.asyncDispose]()
+      }
+      expect(rows()[0]).toEqual({ id: executionId(1), state: 'out', attempts: 0 })
+      expect([runner.ids, graveyard.ids]).toEqual([Array.from({ length: 5 }, () => executionId(2)), []])
+      expect(log.lines.filter((found) => found === line)).toHaveLength(5)
+      database.exec(`UPDATE executions SET state = 'dead' WHERE id = '${executionId(1)}'`)
+      queue = openQueue()
+      await queue.consumeDeadLetters(graveyard.handler)
+      await settled()
+      expect([graveyard.received, rows().length]).toEqual([[], 2])
+    },
+  )
 })
 
 describe('a restart', () => {

@@ -1,25 +1,21 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { AppError, toError } from '../core/errors.ts'
-import { Envelope } from '../core/execution.ts'
-import type { Log } from '../core/log.ts'
+import type { Envelope } from '../core/execution.ts'
 import type { DeliveryHandler, Verdict } from '../core/ports.ts'
-import type { Clock } from '../core/time.ts'
 import { Backlog, type BacklogLimits } from './backlog.ts'
+import { DeadRows } from './dead-rows.ts'
 import { ExecutionTable, type Row } from './execution-table.ts'
-import type { WriteGroup } from './write-group.ts'
+import { LastingWrites, type LastingWritesOptions } from './lasting-writes.ts'
+import { handOut, readRow } from './row-delivery.ts'
 
-export interface ScheduledQueueOptions {
+/** `retryMs` also holds for what could not be handed out, and for the end of an execution that was given up. */
+export interface ScheduledQueueOptions extends LastingWritesOptions {
   database: DatabaseSync
-  writes: WriteGroup
-  log: Log
-  clock: Clock
   limits: BacklogLimits
   /** Times that an execution is handed out before it is given up. */
   deliveryLimit: number
   /** How long an execution that the runner gave back is held before it is handed out again; it holds its place meanwhile. Three attempts within a millisecond are one. */
   requeueDelayMs: number
-  /** Before what failed is tried again: a write while the disk has no room, or to record the end of an execution that was given up. */
-  retryMs: number
 }
 
 interface Lane {
@@ -40,16 +36,18 @@ export class ScheduledQueue implements AsyncDisposable {
   readonly #backlog: Backlog
   readonly #lanes = new Map<string, Lane>()
   readonly #stopping = new AbortController()
-  /** Verdicts that are being written down. */
-  readonly #settling = new Set<Promise<void>>()
-  #deadHandler: DeliveryHandler | undefined
-  #deadBusy = false
-  #unreadable = 0
+  readonly #verdicts: LastingWrites
+  readonly #dead: DeadRows
 
   constructor(options: ScheduledQueueOptions) {
     this.#options = options
+    const { log, clock, retryMs } = options
+    const stopping = this.#stopping.signal
     this.#table = new ExecutionTable(options.database, options.deliveryLimit)
     this.#backlog = new Backlog(options.limits, this.#table.holdings(), this.#table.callers())
+    this.#verdicts = new LastingWrites(options, stopping)
+    const remove = (envelope: Envelope, row: Row) => this.#verdicts.track(this.#remove(envelope, row))
+    this.#dead = new DeadRows({ table: this.#table, log, clock, retryMs, stopping, remove })
   }
 
   /**
@@ -82,7 +80,7 @@ export class ScheduledQueue implements AsyncDisposable {
   /** Carries out the verdict on an execution that was adopted. */
   settleAdopted(envelope: Envelope, attempts: number, verdict: Verdict): void {
     const row = { sequence: 0, id: envelope.id, attempts, envelope: JSON.stringify(envelope) }
-    void this.#pause(verdict).then(() => this.#track(this.#settle(envelope, row, verdict)))
+    void this.#pause(verdict).then(() => this.#verdicts.track(this.#settle(envelope, row, verdict)))
   }
 
   consume(language: string, capacity: number, handler: DeliveryHandler): void {
@@ -93,8 +91,7 @@ export class ScheduledQueue implements AsyncDisposable {
   }
 
   consumeDeadLetters(handler: DeliveryHandler): void {
-    this.#deadHandler = handler
-    this.#pumpDead()
+    this.#dead.consume(handler)
   }
 
   /** Executions that wait to be handed out. */
@@ -111,7 +108,7 @@ export class ScheduledQueue implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop()
     await new Promise((resolve) => setImmediate(resolve)) // a verdict of this turn reaches #settle
-    await Promise.allSettled(this.#settling)
+    await this.#verdicts.done()
   }
 
   async #insert(envelope: Envelope, json: string, state: 'waiting' | 'out', attempts: number): Promise<boolean> {
@@ -135,14 +132,17 @@ export class ScheduledQueue implements AsyncDisposable {
     return lane
   }
 
+  /** Until there is no room or nothing waits: rows that cannot be read take no room, and keep nobody from being served. */
   #pump(language: string): void {
     const lane = this.#lane(language)
     const { handler } = lane
-    const free = Math.min(lane.capacity - lane.out, this.#backlog.waiting(language))
-    if (!handler || free <= 0 || lane.resting || this.#stopping.signal.aborted) return
-    const rows = this.#take(language, lane, free)
-    this.#backlog.changeWaiting(language, -rows.length)
-    for (const row of rows) void this.#deliver(language, lane, handler, row)
+    while (handler && !lane.resting && !this.#stopping.signal.aborted) {
+      const free = Math.min(lane.capacity - lane.out, this.#backlog.waiting(language))
+      if (free <= 0) return
+      const rows = this.#take(language, lane, free)
+      this.#backlog.changeWaiting(language, -rows.length)
+      for (const row of rows) this.#handOut(language, lane, handler, row)
+    }
   }
 
   /** None when it cannot be written that they are out: they are safe where they are, and whoever has just scheduled one was told the truth. */
@@ -162,14 +162,19 @@ export class ScheduledQueue implements AsyncDisposable {
     }
   }
 
-  async #deliver(language: string, lane: Lane, handler: DeliveryHandler, row: Row): Promise<void> {
-    const envelope = this.#read(row)
-    if (!envelope) return
+  #handOut(language: string, lane: Lane, handler: DeliveryHandler, row: Row): void {
+    const envelope = readRow(row, this.#options.log)
+    if (envelope) void this.#deliver(language, lane, handler, row, envelope)
+    // It stays out until the next start, of this version or a newer one, and has not been tried.
+    else void this.#verdicts.track(this.#verdicts.write(() => this.#table.forgetAttempt(row.id)))
+  }
+
+  async #deliver(language: string, lane: Lane, handler: DeliveryHandler, row: Row, envelope: Envelope): Promise<void> {
     lane.out++
-    const verdict = await this.#ask(handler, envelope, row)
+    const verdict = await handOut(handler, envelope, row, this.#options.log)
     await this.#pause(verdict)
     lane.out--
-    void this.#track(this.#settle(envelope, row, verdict))
+    void this.#verdicts.track(this.#settle(envelope, row, verdict))
     this.#pump(language)
   }
 
@@ -182,84 +187,21 @@ export class ScheduledQueue implements AsyncDisposable {
   async #settle(envelope: Envelope, row: Row, verdict: Verdict): Promise<void> {
     const { deliveryLimit } = this.#options
     const { language } = envelope.program
-    if (verdict === 'ack') return this.#remove(envelope, row)
+    if (verdict === 'ack') return await this.#remove(envelope, row)
     // What comes back because we stop has not failed: some quick restarts must not use up its attempts.
-    if (verdict === 'requeue' && this.#stopping.signal.aborted) return this.#write(() => this.#table.giveBack(row.id))
+    if (verdict === 'requeue' && this.#stopping.signal.aborted)
+      return await this.#verdicts.write(() => this.#table.giveBack(row.id))
     if (verdict === 'dead-letter' || row.attempts >= deliveryLimit) {
-      await this.#write(() => this.#table.setState(row.id, 'dead'))
-      return this.#pumpDead()
+      await this.#verdicts.write(() => this.#table.setState(row.id, 'dead'))
+      return this.#dead.look()
     }
-    await this.#write(() => this.#table.setState(row.id, 'waiting'))
+    await this.#verdicts.write(() => this.#table.setState(row.id, 'waiting'))
     this.#backlog.changeWaiting(language, 1)
     this.#pump(language)
   }
 
-  #pumpDead(): void {
-    const handler = this.#deadHandler
-    if (!handler || this.#deadBusy || this.#stopping.signal.aborted) return
-    const row = this.#table.nextDead(this.#unreadable)
-    if (!row) return
-    this.#deadBusy = true
-    void this.#deliverDead(handler, row)
-  }
-
-  async #deliverDead(handler: DeliveryHandler, row: Row): Promise<void> {
-    const { clock, retryMs } = this.#options
-    const envelope = this.#read(row)
-    if (!envelope) this.#unreadable = row.sequence
-    else if ((await this.#ask(handler, envelope, row)) === 'ack') await this.#track(this.#remove(envelope, row))
-    else await clock.sleep(retryMs, this.#stopping.signal).catch(() => {})
-    this.#deadBusy = false
-    this.#pumpDead()
-  }
-
   async #remove({ caller, program }: Envelope, row: Row): Promise<void> {
-    await this.#write(() => this.#table.remove(row.id))
+    await this.#verdicts.write(() => this.#table.remove(row.id))
     this.#backlog.remove(program.language, Buffer.byteLength(row.envelope), caller)
-  }
-
-  /**
-   * Writes what became of an execution, again and again: given up, its row would stay out of everybody's reach until the next start.
-   * @throws Error when the queue stops and it still cannot be written; the next process finds the row as it was
-   */
-  async #write(change: () => void): Promise<void> {
-    const { clock, log, retryMs, writes } = this.#options
-    for (;;) {
-      try {
-        return await writes.submit(change)
-      } catch (thrown) {
-        if (this.#stopping.signal.aborted) throw thrown
-        log.error({ err: toError(thrown) }, 'What became of an execution could not be written, and is tried again')
-        await clock.sleep(retryMs, this.#stopping.signal).catch(() => {})
-      }
-    }
-  }
-
-  async #ask(handler: DeliveryHandler, envelope: Envelope, { attempts }: Row): Promise<Verdict> {
-    try {
-      return await handler({ envelope, redelivered: attempts > 1 })
-    } catch (thrown) {
-      this.#options.log.error({ id: envelope.id, err: toError(thrown) }, 'A delivery handler threw')
-      return 'requeue'
-    }
-  }
-
-  /** A row that is no envelope stays where it is, for whoever reads the log. */
-  #read(row: Row): Envelope | undefined {
-    const parsed = Envelope.safeParse(JSON.parse(row.envelope))
-    if (parsed.success) return parsed.data
-    this.#options.log.error({ id: row.id, err: parsed.error }, 'A scheduled execution cannot be read')
-    return undefined
-  }
-
-  /** The end waits for it. Resolves also when it fails: then the next process does it. */
-  #track(work: Promise<void>): Promise<void> {
-    const tracked = work
-      .catch((thrown: unknown) => {
-        this.#options.log.error({ err: toError(thrown) }, 'The queue could not write down what became of an execution')
-      })
-      .finally(() => this.#settling.delete(tracked))
-    this.#settling.add(tracked)
-    return tracked
   }
 }

@@ -98,6 +98,15 @@ describe('waiting for the end', () => {
   })
 })
 
+describe('a record of a newer version', () => {
+  it('is kept, and said to be unreadable', async () => {
+    await store.record(aRecord(1))
+    database.exec(`UPDATE records SET record = '{"version": 2}'`)
+    await expect(store.find(id, 0)).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(await store.takeOver(id)).toBe(true)
+  })
+})
+
 describe('the retention time', () => {
   it('removes what is older at the start, however much it is, and nothing else', async () => {
     await Promise.all(

@@ -1,9 +1,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { AppError, toError } from '../core/errors.ts'
-import { ExecutionRecord } from '../core/execution.ts'
+import type { ExecutionRecord } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import type { Lookup, Recorder, Records } from '../core/ports.ts'
 import type { Clock } from '../core/time.ts'
+import { readRecord } from '../core/versions.ts'
 import type { WriteGroup } from './write-group.ts'
 
 export interface LocalStoreOptions {
@@ -85,7 +86,10 @@ export class LocalStore implements Recorder, Records, AsyncDisposable {
   #look(id: string): Lookup {
     const row = this.#select.get(id)
     if (!row) return { status: this.#running.has(id) ? 'running' : 'queued' }
-    return { status: 'final', record: ExecutionRecord.parse(JSON.parse(String(row.record))) }
+    const reading = readRecord(JSON.parse(String(row.record)))
+    if ('value' in reading) return { status: 'final', record: reading.value }
+    if ('fault' in reading) throw reading.fault
+    throw new AppError('store_unavailable', 'The result was recorded by a newer version of Runlet')
   }
 
   /** Resolves when the record is there, the time is over, the caller is gone, or we stop. */
