@@ -26,7 +26,10 @@ describe('the choice of attacks', () => {
 
 describe('the judgement', () => {
   const expected: Pick<Attack, 'expect'> = {
-    expect: { statusIn: ['succeeded'], stdoutIncludes: ['CONTAINED'], stdoutExcludes: ['ESCAPED'], maxWallMs: 1000 },
+    expect: {
+      ...{ httpIn: [200], statusIn: ['succeeded'], stdoutIncludes: ['CONTAINED'], stdoutExcludes: ['ESCAPED'] },
+      maxWallMs: 1000,
+    },
   }
   const held = { http: 200, status: 'succeeded', stdout: 'CONTAINED\n', milliseconds: 1000 }
 

@@ -30,6 +30,10 @@ LARGE_ADDRESS_SPACE = 4 * 1024 ** 3 # bytes; page tables are 1/512 of it at most
 FREE_SOCKETS = 256                  # that nobody counts; each further one may hide this much in its buffer, which no process shows
 SOCKET_BYTES = 208 * 1024
 INODE_BYTES = 1024                  # of an empty file in a tmpfs: kernel memory that is not in its size
+FREE_TERMINALS = 64                 # pseudo-terminals that nobody counts
+TERMINAL_BYTES = 1024 * 1024        # of each further one: more than its buffers hold, since the whole node has only 4096 of them
+SIGNALS_AT_ONCE = 16                # read between two turns of the loop: a guest may send them faster than they can be read
+REAPED_AT_ONCE = 256                # and end processes faster than they can be reaped
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 PAGE = resource.getpagesize()
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -178,23 +182,32 @@ def landlock_call(number, *arguments):
 LANDLOCK_ABI = landlock_call(LANDLOCK_CREATE, 0, 0, LANDLOCK_VERSION)  # negative: not in this kernel, or not on
 
 
+def landlock_rules(folder):
+    """What `restrict_files` asks of this kernel: (attributes of the rule set, [(path, rights)]); None where there is no Landlock that it can use."""
+    if LANDLOCK_ABI < 2:
+        return None
+    everything = (1 << (15 if LANDLOCK_ABI >= 3 else 14)) - 1
+    attributes = struct.pack("QQQ", everything, TCP_BIND_AND_CONNECT, SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS)[:24 if LANDLOCK_ABI >= 6 else 16 if LANDLOCK_ABI >= 4 else 8]
+    readable = ["/" + name for name in os.listdir("/") if name != HOST_FACTS]
+    rules = ((["/"], FS_LIST), (readable, FS_READ | FS_EXECUTE), (SIZING_FACTS, FS_READ),
+             (("/proc", "/dev"), FS_WRITE | FS_TRUNCATE), (("/tmp", "/dev/shm", folder), everything & ~FS_DEVICES))
+    return attributes, [(path, rights & everything) for paths, rights in rules for path in paths]
+
+
 def restrict_files(folder):
     """On the calling process, for good: it reads what is no fact about the node, writes to the places that are a guest's, and its signals stay among its own.
 
     A second barrier behind ownership and read-only mounts. Version 1 knows no renames between folders, so it is left out. Needs no_new_privs.
     """
-    if LANDLOCK_ABI < 2:
+    wanted = landlock_rules(folder)
+    if wanted is None:
         return
-    everything = (1 << (15 if LANDLOCK_ABI >= 3 else 14)) - 1
-    attributes = struct.pack("QQQ", everything, TCP_BIND_AND_CONNECT, SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS)[:24 if LANDLOCK_ABI >= 6 else 16 if LANDLOCK_ABI >= 4 else 8]
+    attributes, rules = wanted
     ruleset = landlock_call(LANDLOCK_CREATE, attributes, len(attributes), 0)
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
-    readable = ["/" + name for name in os.listdir("/") if name != HOST_FACTS]
-    for paths, rights in ((["/"], FS_LIST), (readable, FS_READ | FS_EXECUTE), (SIZING_FACTS, FS_READ),
-                          (("/proc", "/dev"), FS_WRITE | FS_TRUNCATE), (("/tmp", "/dev/shm", folder), everything & ~FS_DEVICES)):
-        for path in paths:
-            allow_beneath(ruleset, path, rights & everything)
+    for path, rights in rules:
+        allow_beneath(ruleset, path, rights)
     if landlock_call(LANDLOCK_RESTRICT, ruleset, 0) != 0:
         raise OSError(ctypes.get_errno(), "landlock_restrict_self")
     os.close(ruleset)
@@ -451,7 +464,7 @@ def start_child(name, pipes, become):
 
 
 def process_stat(pid):
-    """(parent, seconds of CPU with the children it waited for, bytes of memory), or None when it is gone. A zombie still has its CPU time.
+    """(parent, seconds of CPU with the children it waited for, bytes of memory, seconds of its own), or None when it is gone. A zombie still has its CPU time.
 
     Memory is what is resident, and the page tables where the address space is so large that they may matter: pages that were only read cost nothing else.
     """
@@ -466,13 +479,14 @@ def process_stat(pid):
     if len(fields) < 22:
         return None
     tables = page_tables(pid) if int(fields[20]) > LARGE_ADDRESS_SPACE else 0
-    return int(fields[1]), sum(map(int, fields[11:15])) / CLOCK_TICKS, int(fields[21]) * PAGE + tables
+    own, of_children = sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
+    return int(fields[1]), (own + of_children) / CLOCK_TICKS, int(fields[21]) * PAGE + tables, own / CLOCK_TICKS
 
 
 def page_tables(pid):
     try:
         with open("/proc/%s/status" % pid, "rb") as source:
-            return int(source.read().partition(b"VmPTE:")[2].split()[0]) * 1024
+            return int(source.read().partition(b"\nVmPTE:")[2].split()[0]) * 1024  # at the start of a line: the process' name stands above and is its own choice
     except (OSError, IndexError, ValueError):
         return 0
 
@@ -595,6 +609,14 @@ def socket_buffers():
         return 0
 
 
+def terminals():
+    """Bytes that pseudo-terminals of this container are taken for, beyond what any program needs."""
+    try:
+        return max(0, len(os.listdir("/dev/pts")) - FREE_TERMINALS) * TERMINAL_BYTES
+    except OSError:
+        return 0
+
+
 def proportional_memory(pids):
     """(anonymous, shared memory) bytes, pages that processes share counted once. Slow: walks page tables."""
     anonymous = shared = 0
@@ -624,6 +646,7 @@ class Meter:
         self.floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self.cpu_before = 0.0    # of a warm guest before it was claimed
         self.reaped_cpu = self.live_cpu = 0.0
+        self.seen, self.gone_cpu = {}, 0.0  # seconds of their own: of each process at the last look, of all that have gone since
         self.peak = 0
         self.largest_reaped = 0
         self.interval = self.pause(memory_limit)
@@ -639,26 +662,34 @@ class Meter:
 
     @property
     def cpu(self):
-        return max(0.0, self.reaped_cpu + self.live_cpu - self.cpu_before)
+        """Of those who live, who were waited for, and whom they had waited for. Where nobody waits (SIGCHLD is ignored) the kernel forgets a process' time: so it
+        is at least what all those who were seen had used by themselves."""
+        return max(0.0, max(self.reaped_cpu + self.live_cpu, self.gone_cpu + sum(self.seen.values())) - self.cpu_before)
 
     @property
     def memory(self):
         return max(self.peak, self.largest_reaped if self.largest_reaped > self.floor or not self.peak else 0)
 
+    def count_cpu(self, processes):
+        own = {pid: facts[3] for pid, facts in processes.items()}
+        self.gone_cpu += sum(seconds for pid, seconds in self.seen.items() if own.get(pid, 0.0) < seconds)  # gone, or its pid is another's now
+        self.seen = own
+        self.live_cpu = sum(facts[1] for facts in processes.values())
+
     def look(self):
         """Measures everything now. True when the memory limit has been crossed."""
         began = time.process_time()  # not the clock on the wall: on a busy node it counts what others did meanwhile
         processes = guest_processes()
-        self.live_cpu = sum(facts[1] for facts in processes.values())
-        files, sockets = self.folders.used(), socket_buffers() if os.getpid() == 1 else 0
-        used = sum(facts[2] for facts in processes.values()) + files + sockets
+        self.count_cpu(processes)
+        files, hidden = self.folders.used(), socket_buffers() + terminals() if os.getpid() == 1 else 0
+        used = sum(facts[2] for facts in processes.values()) + files + hidden
         if used > self.limit:  # perhaps only because pages that processes share were counted for each of them
             anonymous, shared = proportional_memory(processes)
-            used = anonymous + sockets + max(shared, files)  # a mapped file is in both
+            used = anonymous + hidden + max(shared, files)  # a mapped file is in both
         if self.container.current() > self.limit:
             used = max(used, self.container.used())
         if processes:
-            self.peak = max(self.peak, used - sockets)  # what sockets hold is a guess: good for a limit, not for a report
+            self.peak = max(self.peak, used - hidden)  # what sockets and terminals hold is a guess: good for a limit, not for a report
         cost = time.process_time() - began
         self.interval = max(self.pause(self.limit - used), min(10 * cost, LONGEST_TICK_S))
         return used > self.limit or self.container.killed()
@@ -1116,21 +1147,25 @@ class Agent:
     # -- processes
 
     def on_signal(self, _events):
-        while True:
-            try:
-                info = os.read(self.signals, 128)
-            except BlockingIOError:
-                break
+        for info in self.read_signals():
             number, _errno, code, sender = struct.unpack_from("IiiI", info)
             if number == signal.SIGTERM and code == 0 and (sender == 0 or os.getpid() != 1):  # 0: from outside of our PID namespace, nobody inside can claim that
                 self.end(0)
         self.reap()
 
+    def read_signals(self):
+        """A few of those that wait; the loop comes back for the others."""
+        try:
+            data = os.read(self.signals, 128 * SIGNALS_AT_ONCE)
+        except BlockingIOError:
+            return []
+        return [data[at:at + 128] for at in range(0, len(data), 128)]
+
     def reap(self):
-        """Collects all that have ended. True when the agent has no child left, so that below it, as PID 1, nothing lives."""
+        """Collects those that have ended, a number at a time. True when the agent has no child left, so that below it, as PID 1, nothing lives."""
         ended = []
         empty = False
-        while True:
+        for _ in range(REAPED_AT_ONCE):
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
@@ -1144,6 +1179,8 @@ class Agent:
             if guest:
                 guest.status = status
                 ended.append(guest)
+        else:
+            self.loop.at("reap", time.monotonic(), self.reap)
         for guest in ended:
             guest.on_end()
         return empty

@@ -153,8 +153,8 @@ class SandboxMeter(Meter):
 
     def look(self):
         processes = self.nested.processes_of(self.sandbox)
-        init = processes.pop(self.sandbox.pid, None)
-        self.live_cpu = sum(facts[1] for facts in processes.values()) + (init[1] if init else 0.0)
+        self.count_cpu(processes)
+        processes.pop(self.sandbox.pid, None)
         files, sockets = self.sandbox.tmpfs_bytes() - self.tmpfs_before, self.sandbox.socket_bytes()
         used = sum(facts[2] for facts in processes.values()) + files + sockets
         if used > self.limit:
@@ -437,7 +437,7 @@ class Nested(agent.Agent):
             command, env = [sys.executable, "-I", "-S", "-E", os.path.join(here, "nursery" + ending)], {}
         self.nursery_pid = start_nursery_process(command, env, self.work, pipes, control.fileno())
         self.nursery_pipes = pipes
-        settings = {"filter": self.seccomp.code}
+        settings = {"filter": self.seccomp.code, "landlock": agent.landlock_rules(self.work)}
         socket.send_fds(self.control, [repr(settings).encode()], [births.fileno(), deaths.fileno()])
         for end in (control, births, deaths):
             end.close()

@@ -31,6 +31,7 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVA
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 22, 38
 SYS_MOVE_MOUNT, MOVE_MOUNT_F_EMPTY_PATH, AT_FDCWD = 429, 4, -100
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
+SYS_LANDLOCK_CREATE, SYS_LANDLOCK_ADD, SYS_LANDLOCK_RESTRICT, LANDLOCK_PATH_BENEATH = 444, 445, 446, 1
 # What is about the node in /sys, besides what interpreters look up to size themselves (/sys/devices/system/cpu, /sys/fs/cgroup).
 HOST_FACTS = ("/sys/block", "/sys/bus", "/sys/class", "/sys/dev", "/sys/devices/virtual", "/sys/firmware", "/sys/hypervisor", "/sys/kernel", "/sys/module", "/sys/power")
 # What runtimes hide of /proc in a container whose procMount is Default.
@@ -74,7 +75,7 @@ def serve():
         if call("syscall", clone, flags, 0, 0, 0, 0) == 0:
             try:
                 control.detach()
-                run_init(order, fds, births, deaths, program, hidden)
+                run_init(order, fds, births, deaths, program, hidden, settings["landlock"])
                 return order
             except BaseException as error:
                 tell(births, error)
@@ -112,7 +113,7 @@ def prepare_mounts():
     return [(b"tmpfs", path.encode(), b"tmpfs", MS_RDONLY, b"size=4k,mode=555") if os.path.isdir(path) else (b"/dev/null", path.encode(), None, MS_BIND, None) for path in paths]
 
 
-def run_init(order, fds, births, deaths, program, hidden):
+def run_init(order, fds, births, deaths, program, hidden, landlock):
     """PID 1 of a sandbox. Returns in its guests only."""
     stdin, stdout, stderr, words, tmpfs, network = fds
     call("setns", network, CLONE_NEWNET)
@@ -128,7 +129,7 @@ def run_init(order, fds, births, deaths, program, hidden):
         guest = os.fork()
         if guest == 0:
             os.setsid()
-            return become_guest(order, (stdin, stdout, stderr, words, births), program)
+            return become_guest(order, (stdin, stdout, stderr, words, births), program, landlock)
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # no handler: PID 1 is then immune to every signal from inside
         if phase == order["phases"] - 1:
             for fd in fds:
@@ -152,7 +153,7 @@ def kill_all():
         pass
 
 
-def become_guest(order, fds, program):
+def become_guest(order, fds, program, landlock):
     *stdio, births = fds
     for target, fd in enumerate(stdio):
         os.dup2(fd, target)
@@ -166,8 +167,25 @@ def become_guest(order, fds, program):
     os.setresuid(order["uid"], order["uid"], order["uid"])  # takes every capability away
     call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)              # as any program is: its own /proc/self belongs to it
     call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if landlock:
+        restrict_files(*landlock)
     call("prctl", PR_SET_SECCOMP, 2, program, 0, 0)
     os.write(BIRTHS_FD, b"%d" % order["serial"])            # the kernel adds the pid
+
+
+def restrict_files(attributes, rules):
+    """Landlock on the calling process, for good; agent.py says which rules and why. Paths are those of this sandbox, so its own /tmp and /proc are meant."""
+    ruleset = call("syscall", SYS_LANDLOCK_CREATE, attributes, len(attributes), 0)
+    for path, rights in rules:
+        try:
+            fd = os.open(path, os.O_PATH)
+        except OSError:  # a link that leads nowhere, a place that this kernel or image does not have
+            continue
+        if os.path.isdir(path):
+            call("syscall", SYS_LANDLOCK_ADD, ruleset, LANDLOCK_PATH_BENEATH, rights.to_bytes(8, sys.byteorder) + fd.to_bytes(4, sys.byteorder), 0)
+        os.close(fd)
+    call("syscall", SYS_LANDLOCK_RESTRICT, ruleset, 0)
+    os.close(ruleset)
 
 
 def become(path, command, env):

@@ -10,18 +10,22 @@ const Expectation = z.strictObject({
   stdoutIncludes: z.array(z.string()).default([]),
   stdoutExcludes: z.array(z.string()).default([]),
   maxWallMs: z.int().positive().optional(),
+  /** Of the answer: other than 200 where the request itself is the attack. */
+  httpIn: z.array(z.int()).default([200]),
   afterwards: z.string().optional(),
 })
 
 const Case = z.strictObject({
   id: z.string().regex(/^[a-z0-9-]+$/),
-  language: z.enum(['python', 'javascript']),
+  language: z.enum(['python', 'javascript', 'bash']),
   category: z.string(),
   title: z.string(),
   why: z.string(),
   /** One string, or the lines of the program. */
   code: z.union([z.string(), z.array(z.string()).transform((lines) => lines.map((line) => `${line}\n`).join(''))]),
   stdin: z.string().optional(),
+  /** Standard input is `stdin` so many times, so that a big one needs no big file. */
+  stdinRepeat: z.int().positive().default(1),
   /** More fields of the request. */
   request: z.record(z.string(), z.unknown()).default({}),
   /** Sent so many times in a row: the first plants something, the next ones look for it. */
@@ -84,10 +88,10 @@ export interface Fault {
 
 /** What is wrong with an answer, by what the case expects; empty when the barrier held. Pure. */
 export function faultsOf({ expect }: Pick<Attack, 'expect'>, answer: Answer): Fault[] {
-  const { statusIn, stdoutIncludes, stdoutExcludes, maxWallMs = Number.POSITIVE_INFINITY } = expect
+  const { statusIn, stdoutIncludes, stdoutExcludes, httpIn, maxWallMs = Number.POSITIVE_INFINITY } = expect
   const { http, status, stdout, milliseconds } = answer
   const texts = [
-    ...(http === 200 ? [] : [`HTTP ${http}`]),
+    ...(httpIn.includes(http) ? [] : [`HTTP ${http}`]),
     ...(statusIn && !statusIn.includes(status) ? [`status ${status}`] : []),
     ...stdoutIncludes.filter((part) => !stdout.includes(part)).map((part) => `lacks ${JSON.stringify(part.slice(0, 40))}`),
     ...stdoutExcludes.filter((part) => stdout.includes(part)).map((part) => stdout.slice(stdout.indexOf(part)).slice(0, 300)),

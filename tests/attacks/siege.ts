@@ -26,7 +26,7 @@ export interface Outcome {
   milliseconds: number
 }
 
-const PLAIN = { python: 'print(1)', javascript: 'console.log(1)' }
+const PLAIN = { python: 'print(1)', javascript: 'console.log(1)', bash: 'echo 1' }
 
 /**
  * Sends every attack, several at once, the long ones first so that the last one does not make all others wait. What was only late is sent again, alone:
@@ -55,8 +55,8 @@ export async function besiege(
 }
 
 async function attackOnce(target: Target, attack: Attack): Promise<Outcome> {
-  const { language, code, stdin, request, parallel, repeat } = attack
-  const body = { ...request, language, code, ...(stdin !== undefined && { stdin }) }
+  const { language, code, stdin, stdinRepeat, request, parallel, repeat } = attack
+  const body = { ...request, language, code, ...(stdin !== undefined && { stdin: stdin.repeat(stdinRepeat) }) }
   const answers = await Promise.all(Array.from({ length: parallel }, () => send(target, body)))
   for (let count = 1; count < repeat; count++) answers.push(await send(target, body))
   const faults = answers.flatMap((answer) => faultsOf(attack, answer))
