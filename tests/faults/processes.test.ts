@@ -38,7 +38,13 @@ describe('processes', () => {
     }))
 })
 
-describe('connections to RabbitMQ', () => {
+describe('RabbitMQ, and connections to it', () => {
+  it('rabbitmq-killed', () =>
+    fault('rabbitmq-killed', world, async () => {
+      await world.broker.kill()
+      await world.broker.start()
+    }))
+
   it('rabbitmq-reset', () => fault('rabbitmq-reset', world, async () => world.brokerProxy.reset()))
 
   it('rabbitmq-blackholed', () =>

@@ -80,9 +80,13 @@ export class Part implements AsyncDisposable {
     await once(this.#child, 'exit')
   }
 
+  /** What /metrics says. */
+  async metrics(): Promise<string> {
+    return await (await fetch(`http://127.0.0.1:${this.#options.metricsPort}/metrics`)).text()
+  }
+
   async resources(): Promise<Resources> {
-    const answer = await fetch(`http://127.0.0.1:${this.#options.metricsPort}/metrics`)
-    return readResources(await answer.text())
+    return readResources(await this.metrics())
   }
 
   /** The lines that an operator would look at first. */

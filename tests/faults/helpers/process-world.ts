@@ -125,9 +125,9 @@ export class ProcessWorld implements World {
     return part
   }
 
-  /** Starts a process again that has ended, as the kubelet does: the same name and port. */
-  async restart(part: Part): Promise<Part> {
-    const again = await Part.start(part.options)
+  /** Starts a process again that has ended, as the kubelet does: the same name and port, and other settings where it was given some. */
+  async restart(part: Part, change: Pick<Partial<PartOptions>, 'env' | 'nodeArguments'> = {}): Promise<Part> {
+    const again = await Part.start({ ...part.options, ...change })
     for (const parts of [this.apis, this.runnerParts]) if (parts.includes(part)) parts[parts.indexOf(part)] = again
     return again
   }
