@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Attack, chooseAttacks, faultsOf, readAttacks } from './attacks/attack.ts'
+import { tableOf } from './attacks/table.ts'
 
 const attacks = readAttacks()
 const ids = (words: string[]) => chooseAttacks(attacks, words).map(({ id }) => id)
@@ -46,4 +47,18 @@ describe('the judgement', () => {
   ])('names %s', (_, change, kind, text) => {
     expect(faultsOf(expected, { ...held, ...change })).toEqual([{ kind, text }])
   })
+})
+
+it('makes a table of what became of them', () => {
+  const outcome = { id: 'py-bpf', faults: [], statuses: 'succeeded', milliseconds: 12 }
+  const faults = [{ kind: 'barrier' as const, text: 'ESCAPED a | b' }]
+  const page = tableOf(chooseAttacks(attacks, ['py-bpf']), [
+    { deployment: 'embedded', seconds: 3.2, outcomes: [outcome] },
+    { deployment: 'nested', seconds: 4, outcomes: [{ ...outcome, faults }] },
+    { deployment: 'cluster', seconds: 0, outcomes: [] },
+  ])
+  expect(page).toContain('- embedded: 1 of 1 contained, all of them in 3 s.\n- nested: 0 of 1')
+  expect(page).toContain(
+    '| py-bpf | bpf: map and socket-filter program | succeeded, 12 ms | **ESCAPED a \\| b**, 12 ms |  |',
+  )
 })

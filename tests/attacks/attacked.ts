@@ -1,9 +1,14 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { chooseAttacks, readAttacks } from './attack.ts'
 import { besiege, type Outcome, type Target } from './siege.ts'
+import type { Siege } from './table.ts'
 
 /** Words of the command line that choose attacks: see main.ts. */
 const WORDS = (process.env.ATTACKS ?? '').split(' ').filter(Boolean)
+/** Where main.ts looks for what became of the attacks, to make a table of it. */
+const OUTCOMES = process.env.ATTACK_OUTCOMES
 
 /** Tests of one deployment, one for each chosen attack; all attacks run before the first of them. */
 export function describeAttacks(name: string, target: () => Target): void {
@@ -13,7 +18,9 @@ export function describeAttacks(name: string, target: () => Target): void {
   beforeAll(async () => {
     const began = performance.now()
     outcomes = await besiege(target(), attacks, (outcome) => process.stderr.write(`${lineOf(name, outcome)}\n`))
-    process.stderr.write(`${summary(name, [...outcomes.values()], performance.now() - began)}\n`)
+    const siege = { deployment: name, seconds: (performance.now() - began) / 1000, outcomes: [...outcomes.values()] }
+    if (OUTCOMES) writeFileSync(join(OUTCOMES, `${name}.json`), JSON.stringify(siege))
+    process.stderr.write(`${summary(siege)}\n`)
   })
 
   describe(name, () => {
@@ -29,11 +36,11 @@ function lineOf(name: string, { id, faults, statuses, milliseconds }: Outcome): 
   return `${name.padEnd(8)} ${verdict} ${id.padEnd(36)} ${String(milliseconds).padStart(6)} ms  ${statuses}${why}`
 }
 
-function summary(name: string, outcomes: readonly Outcome[], milliseconds: number): string {
+function summary({ deployment, seconds, outcomes }: Siege): string {
   const contained = outcomes.filter(({ faults }) => faults.length === 0).length
   const slowest = outcomes.toSorted((one, other) => other.milliseconds - one.milliseconds).slice(0, 5)
   return [
-    `${name}: ${contained} of ${outcomes.length} attacks contained in ${Math.round(milliseconds / 1000)} s; the slowest:`,
-    ...slowest.map((outcome) => lineOf(name, outcome)),
+    `${deployment}: ${contained} of ${outcomes.length} attacks contained in ${Math.round(seconds)} s; the slowest:`,
+    ...slowest.map((outcome) => lineOf(deployment, outcome)),
   ].join('\n')
 }
