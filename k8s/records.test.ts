@@ -203,6 +203,20 @@ describe('a watch that breaks', () => {
   const open = events([], 'open')
   const gone = { type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' } }
 
+  it('is begun anew when it was silent for as long as somebody waited in vain', async () => {
+    const ended = { type: 'ADDED', object: { metadata: { name: 'a', resourceVersion: '6', ...holding(record('1')) } } }
+    await using server = await ScriptedApiServer.start(listed, open, events([ended], 'open'), open)
+    const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
+    const config = { NAMESPACE: 'boxes', RECORD_CACHE_BYTES: 1_000_000 }
+    await using records = watchRecords({ http: server.http, config, log, doubtMs: 50 })
+    await vi.waitFor(() => expect(server.requests).toHaveLength(2))
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    expect(await records.find(id('1'), 20)).toEqual({ status: 'queued' })
+    expect(server.requests).toHaveLength(2)
+    expect(await records.find(id('1'), 60)).toEqual({ status: 'queued' })
+    expect(await records.find(id('1'), 5_000)).toEqual(final(record('1')))
+  })
+
   it.each<[cause: string, answer: Answer, silenceMs: number]>([
     ['gone', events([gone], 'open'), 60_000],
     ['failed', json({ kind: 'Status', message: 'broken' }, 500), 60_000],

@@ -23,6 +23,7 @@ export interface RecordsOptions {
   metrics?: Metrics
   /** For tests: how the watch is made. */
   watch?: Partial<Pick<ListWatchOptions<JobMetadata>, 'clock' | 'pageSize' | 'silenceMs'>>
+  doubtMs?: number
 }
 
 /** Jobs of a namespace that hold records. */
@@ -42,6 +43,8 @@ interface Entry {
 /** A body, as its text until somebody asks for it: most are never read on this replica. */
 type Body = { text: string } | { record: ExecutionRecord }
 
+/** Silence of a watch that is too long where somebody waits for a record. */
+const DOUBT_MS = 10_000
 /** Of records that were removed, so that their ids are not called queued again. 48 characters each: some MiB. */
 const REMEMBERED_REMOVALS = 50_000
 /** An entry of the cache costs some memory beside its text. */
@@ -84,8 +87,7 @@ class JobRecords implements WatchedRecords {
 
   async find(id: string, waitMs: number, signal?: AbortSignal): Promise<Lookup> {
     if (!this.synced) throw new AppError('store_unavailable', 'The results are still being read')
-    if (waitMs > 0 && !this.#index.get(id)?.final && !this.#removed.has(id))
-      await this.#waiters.wait(id, waitMs, signal)
+    if (waitMs > 0 && !this.#index.get(id)?.final && !this.#removed.has(id)) await this.#wait(id, waitMs, signal)
     const entry = this.#index.get(id)
     if (entry?.final) return { status: 'final', record: await this.#body(id, entry) }
     if (entry) return { status: 'running' }
@@ -96,6 +98,14 @@ class JobRecords implements WatchedRecords {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#sources.map(({ watch }) => watch[Symbol.asyncDispose]()))
     this.#waiters.releaseAll()
+  }
+
+  /** Where somebody waited in vain for long, and nothing was heard of all that time, the watch is begun anew: one request for what could be a minute's delay. */
+  async #wait(id: string, waitMs: number, signal?: AbortSignal): Promise<void> {
+    await this.#waiters.wait(id, waitMs, signal)
+    const { doubtMs = DOUBT_MS } = this.#options
+    if (waitMs < doubtMs || this.#index.get(id)?.final) return
+    for (const { watch } of this.#sources) watch.doubt(doubtMs)
   }
 
   #follow(namespace: string, labelSelector: string): Source {
