@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { metricsPage } from '../scripts/metrics-page.ts'
 
@@ -22,4 +22,13 @@ describe('docs/reliability.md', () => {
       expect(read(file)).toContain(`it('${name}'`)
     },
   )
+
+  const faults = [...read('docs/reliability.md').matchAll(/^\| `([\w-]+)`/gm)].map(([, name = '']) => name)
+
+  it('names faults that are there', () => {
+    const files = readdirSync(new URL('../tests/faults', import.meta.url)).filter((file) => file.endsWith('.test.ts'))
+    const tests = files.map((file) => read(`tests/faults/${file}`)).join('\n')
+    expect(faults.length).toBeGreaterThan(1)
+    expect(faults.filter((name) => !tests.includes(`'${name}'`))).toEqual([])
+  })
 })
