@@ -50,7 +50,7 @@ const REQUEST = {
   files: [{ name: 'data/a.bin', content: 'AAE=', encoding: 'base64' }],
   limits: {
     ...{ wallTimeMs: 5_000, cpuTimeMs: 10_000, memoryBytes: 134_217_728, outputBytes: 65_536 },
-    ...{ processes: 64, openFiles: 256, fileSizeBytes: 67_108_864 },
+    processes: 64,
   },
 }
 
