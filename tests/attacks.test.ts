@@ -38,12 +38,18 @@ describe('the judgement', () => {
     expect(faultsOf(expected, held)).toEqual([])
   })
 
+  it('never takes an escape for a matter of time', () => {
+    const answer = { ...held, status: 'timed_out', stdout: 'ESCAPED, CONTAINED' }
+    expect(faultsOf(expected, answer).map(({ kind }) => kind)).toEqual(['barrier', 'barrier'])
+  })
+
   it.each([
     ['another status', { status: 'failed' }, 'barrier', 'status failed'],
     ['an answer that is none', { http: 503 }, 'barrier', 'HTTP 503'],
     ['words that are missing', { stdout: '' }, 'barrier', 'lacks "CONTAINED"'],
     ['words that must not be there', { stdout: 'CONTAINED ESCAPED by x' }, 'barrier', 'ESCAPED by x'],
     ['time', { milliseconds: 1001 }, 'time', 'took 1001 ms'],
+    ['a time limit that a busy machine reached', { status: 'timed_out' }, 'time', 'status timed_out'],
   ])('names %s', (_, change, kind, text) => {
     expect(faultsOf(expected, { ...held, ...change })).toEqual([{ kind, text }])
   })

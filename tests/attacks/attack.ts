@@ -72,6 +72,10 @@ export function chooseAttacks(attacks: readonly Attack[], words: readonly string
   return chosen
 }
 
+/** In place of an HTTP status, when there was none. */
+export const NO_ANSWER = 0
+const STILL_RUNS = 202
+
 /** What came back: the HTTP status, the fields of the answer that cases look at, and the time on the caller's clock. */
 export interface Answer {
   http: number
@@ -86,16 +90,20 @@ export interface Fault {
   text: string
 }
 
-/** What is wrong with an answer, by what the case expects; empty when the barrier held. Pure. */
+/** What is wrong with an answer, by what the case expects; empty when the barrier held. What says that it escaped is never a matter of time. Pure. */
 export function faultsOf({ expect }: Pick<Attack, 'expect'>, answer: Answer): Fault[] {
   const { statusIn, stdoutIncludes, stdoutExcludes, httpIn, maxWallMs = Number.POSITIVE_INFINITY } = expect
   const { http, status, stdout, milliseconds } = answer
-  const texts = [
+  const escaped = stdoutExcludes.filter((part) => stdout.includes(part)).map((part) => stdout.slice(stdout.indexOf(part)).slice(0, 300))
+  const others = [
     ...(httpIn.includes(http) ? [] : [`HTTP ${http}`]),
     ...(statusIn && !statusIn.includes(status) ? [`status ${status}`] : []),
     ...stdoutIncludes.filter((part) => !stdout.includes(part)).map((part) => `lacks ${JSON.stringify(part.slice(0, 40))}`),
-    ...stdoutExcludes.filter((part) => stdout.includes(part)).map((part) => stdout.slice(stdout.indexOf(part)).slice(0, 300)),
   ]
-  const faults: Fault[] = texts.map((text) => ({ kind: 'barrier', text }))
+  const late = escaped.length === 0 && (status === 'timed_out' || http === NO_ANSWER || http === STILL_RUNS)
+  const faults: Fault[] = [
+    ...escaped.map((text) => ({ kind: 'barrier' as const, text })),
+    ...others.map((text) => ({ kind: late ? ('time' as const) : ('barrier' as const), text })),
+  ]
   return milliseconds > maxWallMs ? [...faults, { kind: 'time', text: `took ${milliseconds} ms` }] : faults
 }

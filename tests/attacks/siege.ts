@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Answer, type Attack, type Fault, faultsOf } from './attack.ts'
+import { type Answer, type Attack, type Fault, faultsOf, NO_ANSWER } from './attack.ts'
 
 /** What is looked at of an answer. */
 export interface AnswerBody {
@@ -82,7 +82,7 @@ async function send(target: Target, body: object): Promise<Answer> {
       if (http === 503 && attempt < 5) await sleep(1000)
       else return { http, status: String(answer.status), stdout: decoded(answer), milliseconds: took() }
     } catch (error) {
-      return { http: 0, status: `no answer: ${error}`, stdout: '', milliseconds: took() }
+      return { http: NO_ANSWER, status: `no answer: ${error}`, stdout: '', milliseconds: took() }
     }
   }
 }
