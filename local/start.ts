@@ -17,6 +17,7 @@ import type { LocalConfig } from './config.ts'
 import { openDataFolder } from './data-folder.ts'
 import { chooseIdentities, findBubblewrap, readRootFolders } from './host.ts'
 import { findLanguages, type LocalLanguage } from './languages.ts'
+import { endLeftSandboxes } from './left-sandboxes.ts'
 import { PreflightError, preflight, readKernelFacts } from './preflight.ts'
 import { LocalQueue } from './queue.ts'
 import { prepareSandboxFiles } from './sandbox-files.ts'
@@ -92,8 +93,9 @@ function openState(scope: AsyncDisposableStack, config: LocalConfig, log: Log) {
   return { folder, store, queue }
 }
 
-/** After the state: its database keeps a second process off the folder that is written here. */
+/** After the state: its database keeps a second process off the folder that is written here, and whose left sandboxes are ended. */
 async function openProvider({ images, log }: StartOptions, { host, identity, languages }: Found, copy: string) {
+  await endLeftSandboxes(copy, log)
   await prepareSandboxFiles(images, copy)
   return new BubblewrapProvider({
     ...{ host: { ...host, images: copy, agent: 'agent.pyc' }, identity, log },

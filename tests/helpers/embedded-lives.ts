@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { findLeft } from '../../local/left-sandboxes.ts'
 import { isWhole, Load } from '../faults/helpers/load.ts'
 import { ask, type Question } from './cluster-http.ts'
 import { type Embedded, startEmbedded } from './embedded.ts'
@@ -29,6 +30,8 @@ export interface Lives {
   lost: number
   /** Rows that are left in the queue. */
   left: number
+  /** Processes of bubblewrap that are left after the last life. */
+  leftProcesses: number
   refused: number
   longestRunMs: number
   /** Executions that were out when each life ended. */
@@ -73,7 +76,8 @@ export async function liveAndDie({ deaths, scheduled, seconds, max }: LivesOptio
     const story = await assess(loads, missing)
     await untilNothingWaits(server)
     await server.stop()
-    return { ...story, left: countRows(dataDir), inFlight, normalAfterMs, doneAfterMs }
+    const leftProcesses = findLeft(join(dataDir, 'images', 'agent')).length
+    return { ...story, left: countRows(dataDir), leftProcesses, inFlight, normalAfterMs, doneAfterMs }
   } finally {
     await server[Symbol.asyncDispose]()
   }
