@@ -2,6 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { AppError } from '../core/errors.ts'
 import { requireApiKey } from './auth.ts'
 import { CallerGuard } from './caller-limits.ts'
+import { allowOrigins } from './cors.ts'
 import type { ApiDeps, ApiEnv } from './deps.ts'
 import { observe } from './observe.ts'
 import { registerOpenApi } from './openapi.ts'
@@ -35,7 +36,9 @@ export function createApp(deps: ApiDeps): { app: ApiApp } {
   app.notFound((c) => sendProblem(c, new AppError('not_found'), deps.log))
   app.use(observe(deps))
   if (deps.tracer) app.use('/api/*', traceRequests(deps.tracer))
-  const apiKeys = deps.settings.apiKeys ?? []
+  // Before keys are looked at: a browser asks without one whether it may send one.
+  const { apiKeys = [], corsOrigins = [] } = deps.settings
+  if (corsOrigins.length > 0) app.use('/api/*', allowOrigins(corsOrigins))
   const guard = new CallerGuard(deps.settings.callerLimits ?? NO_LIMITS, deps.clock)
   if (apiKeys.length > 0) app.use('/api/*', requireApiKey(apiKeys), guard.countRequest)
   const body = createRequestSchema(deps)

@@ -6,6 +6,7 @@ import { LimitSettings } from '../core/limits.ts'
 import { ApiKubernetesConfig } from '../k8s/settings.ts'
 import { TracesConfig } from '../telemetry/open-traces.ts'
 import { KEY_HASH } from './auth.ts'
+import { ORIGIN } from './cors.ts'
 import { type ApiSettings, DEFAULT_SETTINGS } from './deps.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -23,10 +24,19 @@ const LanguageMap = z
     }
   })
 
+const words = (text: string) => text.split(/[\s,]+/).filter((word) => word !== '')
+
 const KeyHashes = z
   .string()
-  .transform((text) => text.split(/[\s,]+/).filter((hash) => hash !== ''))
+  .transform(words)
   .pipe(z.array(z.string().regex(KEY_HASH, 'must be SHA-256 hashes in lower-case hex, with commas between them')))
+
+const Origins = z
+  .string()
+  .transform(words)
+  .pipe(
+    z.array(z.string().regex(ORIGIN, 'must be origins such as https://judge.example.com, or *, with commas between')),
+  )
 
 /** The environment of the API on Kubernetes. */
 export const ApiConfig = z.object({
@@ -53,6 +63,8 @@ export const ApiConfig = z.object({
   TIMINGS: flag().prefault('false'),
   /** SHA-256 (hex) of the keys that open /api/*, with commas between them; not set: no key is needed. */
   API_KEY_HASHES: KeyHashes.default([]),
+  /** Origins whose pages may call /api/* from a browser, with commas between them; `*` for all; not set: none. */
+  CORS_ORIGINS: Origins.default([]),
   /** Requests that each key may make in the window, on each replica; 0 in this and the next ones: no limit. Without keys nothing is limited. */
   CALLER_REQUESTS: integer(0).default(6_000),
   CALLER_WINDOW_SECONDS: integer(1, 86_400).default(60),
@@ -71,6 +83,7 @@ const {
   RETENTION_SECONDS,
   TIMINGS,
   API_KEY_HASHES,
+  CORS_ORIGINS,
   CALLER_REQUESTS,
   CALLER_WINDOW_SECONDS,
   CALLER_RUNS,
@@ -78,7 +91,7 @@ const {
 } = ApiConfig.shape
 
 export const SettingsConfig = z.object({
-  ...{ MAX_BODY_BYTES, RUN_WAIT_MS, MAX_CHECK_WAIT_MS, RETENTION_SECONDS, TIMINGS, API_KEY_HASHES },
+  ...{ MAX_BODY_BYTES, RUN_WAIT_MS, MAX_CHECK_WAIT_MS, RETENTION_SECONDS, TIMINGS, API_KEY_HASHES, CORS_ORIGINS },
   ...{ CALLER_REQUESTS, CALLER_WINDOW_SECONDS, CALLER_RUNS, CALLER_OUTSTANDING },
 })
 type SettingsConfig = z.infer<typeof SettingsConfig>
@@ -92,6 +105,7 @@ export function apiSettings(config: SettingsConfig): ApiSettings {
     retentionSeconds: config.RETENTION_SECONDS,
     timings: config.TIMINGS,
     apiKeys: config.API_KEY_HASHES,
+    corsOrigins: config.CORS_ORIGINS,
     callerLimits: {
       requests: config.CALLER_REQUESTS,
       windowSeconds: config.CALLER_WINDOW_SECONDS,

@@ -22,6 +22,8 @@ export interface ApiSettings {
   timings: boolean
   /** SHA-256 (hex) of every key that opens /api/*; empty or missing: no key is needed. */
   apiKeys?: readonly string[] | undefined
+  /** Origins whose pages may call /api/* from a browser; empty or missing: none. */
+  corsOrigins?: readonly string[] | undefined
   /** What each key may do; missing: all it likes. */
   callerLimits?: CallerLimits | undefined
 }

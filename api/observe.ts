@@ -8,7 +8,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 /**
  * Every answer has these. No script, frame or other origin has any business with our JSON; the documentation page loosens the policy for itself.
- * There are no CORS headers on purpose: a browser on another origin can't read anything.
+ * There are no CORS headers here: without CORS_ORIGINS a browser on another origin can't read anything.
  */
 const SECURITY_HEADERS = Object.entries({
   'X-Content-Type-Options': 'nosniff',

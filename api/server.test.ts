@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { fakeApi } from '../tests/fakes/api.ts'
@@ -78,6 +78,64 @@ describe('startServer', () => {
   )
 })
 
+describe('a slow client', () => {
+  const timeouts = { headersTimeout: 300, requestTimeout: 600, connectionsCheckingInterval: 50, silenceTimeout: 500 }
+
+  /** Writes a byte now and then, and goes on as long as it may. */
+  async function drip(port: number, bytes: string): Promise<string> {
+    const socket = connect(port, host)
+    let heard = ''
+    socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')))
+    socket.on('error', () => undefined)
+    const closed = new Promise((resolve) => socket.on('close', resolve))
+    socket.write(bytes)
+    const timer = setInterval(() => socket.write('a'), 40)
+    await closed
+    clearInterval(timer)
+    return heard
+  }
+
+  it.each([
+    ['head', 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: '],
+    ['body', head(['Content-Length: 100000'])],
+    ['body in chunks', `${head(['Transfer-Encoding: chunked'])}ffff\r\n`],
+  ])('that drips its %s is cut, and nobody else waits for it', async (_, bytes) => {
+    const api = fakeApi()
+    await using server = await startServer({ app: api.app, host, port: 0, timeouts })
+    const slow = Array.from({ length: 20 }, () => drip(server.port, bytes))
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
+    for (const answer of await Promise.all(slow)) expect(answer).toMatch(/^(HTTP\/1\.1 408 .*)?/)
+    expect(api.publisher.ran).toEqual([])
+  })
+
+  it('that asks for much and reads nothing is cut', async () => {
+    const app = new Hono().get('/', (c) => c.text('x'.repeat(32 * 1024 * 1024)))
+    await using server = await startServer({ app, host, port: 0, timeouts })
+    const socket = connect(server.port, host)
+    socket.on('error', () => undefined)
+    socket.pause()
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    // It has what the kernel's buffers took, and learns of the end when it reads on.
+    await sleep(1_500)
+    let size = 0
+    socket.on('data', (chunk: Buffer) => (size += chunk.length))
+    socket.resume()
+    await new Promise((resolve) => socket.on('close', resolve))
+    expect(size).toBeLessThan(32 * 1024 * 1024)
+  })
+
+  it('that says nothing after an answer is let go', async () => {
+    const { app } = fakeApi()
+    const short = { ...timeouts, keepAliveTimeout: 100 }
+    await using server = await startServer({ app, host, port: 0, timeouts: short })
+    const idle = connect(server.port, host)
+    idle.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+    idle.resume()
+    await once(idle, 'close')
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
+  })
+})
+
 describe('closing', () => {
   /** A server whose one route answers when told. */
   async function slowServer(drainMs: number) {
@@ -117,7 +175,7 @@ describe('closing', () => {
     idle.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
     await once(idle, 'data')
     const closed = server[Symbol.asyncDispose]().then(() => 'closed')
-    expect(await Promise.race([closed, setTimeout(5_000, 'waited')])).toBe('closed')
+    expect(await Promise.race([closed, sleep(5_000, 'waited')])).toBe('closed')
     idle.destroy()
   })
 
@@ -134,7 +192,7 @@ describe('closing', () => {
     // Connections are accepted in order: with this answer the server has the early one too.
     await fetch(`${server.url}/healthz`, { headers: { connection: 'close' } })
     const closed = server[Symbol.asyncDispose]().then(() => 'closed')
-    expect(await Promise.race([closed, setTimeout(8_000, 'waited')])).toBe('closed')
+    expect(await Promise.race([closed, sleep(8_000, 'waited')])).toBe('closed')
     early.destroy()
   })
 

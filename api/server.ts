@@ -5,7 +5,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { serverUrl } from '../telemetry/server.ts'
 import type { ApiApp } from './app.ts'
 
-/** Against clients that open a connection and take their time. */
+/** Against clients that open a connection and take their time. In milliseconds. */
 const TIMEOUTS = {
   /** For the head of a request. */
   headersTimeout: 10_000,
@@ -15,9 +15,9 @@ const TIMEOUTS = {
   connectionsCheckingInterval: 5_000,
   /** Longer than what load balancers commonly keep an idle connection (60 s): the end that reuses it must be the one that gives up first. */
   keepAliveTimeout: 75_000,
+  /** Silence in both directions: more than the longest wait for an answer (60 s), so that only who reads nothing is cut. */
+  silenceTimeout: 120_000,
 }
-/** Silence in both directions: more than the longest wait for an answer (60 s), so that only who reads nothing is cut. */
-const SILENCE_MS = 120_000
 /** How often idle connections are looked for while closing: one becomes idle when its answer is out. */
 const IDLE_CHECK_MS = 50
 /** The rest of a head that has begun to arrive gets so long after the stop. */
@@ -46,14 +46,18 @@ export async function startServer({
   host,
   port,
   drainMs = DRAIN_MS,
+  timeouts = {},
 }: {
   app: Pick<ApiApp, 'fetch'>
   host?: string | undefined
   port: number
   drainMs?: number
+  /** For tests. */
+  timeouts?: Partial<typeof TIMEOUTS>
 }): Promise<ApiServer> {
-  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: TIMEOUTS }) as Server
-  server.setTimeout(SILENCE_MS)
+  const { silenceTimeout, ...serverOptions } = { ...TIMEOUTS, ...timeouts }
+  const server = createAdaptorServer({ fetch: app.fetch, serverOptions }) as Server
+  server.setTimeout(silenceTimeout)
   const unasked = trackUnasked(server)
   server.listen(port, host)
   await once(server, 'listening')

@@ -10,7 +10,7 @@ import { Accepted, Finished, toFinished } from '../schemas.ts'
 const wait = (maximumMs: number) =>
   z
     .string({ error: 'must be there once' })
-    .regex(/^\d{1,6}(\.\d{1,3})?$/, 'must be a number of seconds')
+    .regex(/^\d{1,6}(\.\d{1,20})?(e[+-]?\d{1,3})?$/i, 'must be a number of seconds')
     .transform((seconds) => Math.round(Number(seconds) * 1000))
     .refine((milliseconds) => milliseconds <= maximumMs, `must be at most ${maximumMs / 1000}`)
     .default(0)

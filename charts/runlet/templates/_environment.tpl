@@ -12,6 +12,7 @@
   "LIMITS" $values.limits
   "MAX_BODY_BYTES" $values.api.maxBodyBytes
   "MAX_CHECK_WAIT_MS" $values.api.maxCheckWaitMs
+  "CORS_ORIGINS" (ternary nil (join "," $values.api.corsOrigins) (empty $values.api.corsOrigins))
   "CALLER_REQUESTS" $values.api.limits.requests
   "CALLER_WINDOW_SECONDS" $values.api.limits.windowSeconds
   "CALLER_RUNS" $values.api.limits.runs
