@@ -9,10 +9,12 @@ import type { Limits } from '../../core/limits.ts'
 import { statusOf } from '../../core/outcome.ts'
 import type { SandboxProvider } from '../../core/ports.ts'
 import { bubblewrapArguments, GUEST_PATH, type Host, type Identity, passwd } from '../../local/bubblewrap-command.ts'
+import { run } from './cluster.ts'
 import type { TestProgram } from './programs.ts'
 
 const MEBIBYTE = 1024 * 1024
 const BY_HAND = readFileSync(join(import.meta.dirname, 'by-hand.py'), 'utf8')
+const BY_HAND_IN_POD = readFileSync(join(import.meta.dirname, 'by-hand-in-pod.py'), 'utf8')
 const PYTHON = ['/usr/bin/python3', '-I', '-S', '-c', BY_HAND]
 
 /** Where the agent puts programs; running by hand uses the same folder, since tracebacks name it. */
@@ -32,17 +34,39 @@ const WIDE: Limits = {
 const LanguageFile = z.object({ file: z.string(), run: z.array(z.string()) })
 const ByHand = z.object({ stdout: z.string(), stderr: z.string(), status: z.int() })
 
+export interface PodPlace {
+  namespace: string
+  name: string
+  /** The folder of this repository that the image was made of. */
+  images: string
+}
+
 /** Bytes as latin1: every byte is one character, so what is compared is exact. */
 const exact = (chunks: Buffer[]) => Buffer.concat(chunks).toString('latin1')
 
-/** `python3 main.py`, `node main.js`: in the same world as a sandbox's, but with no agent, no warm guest, no seccomp. */
-export async function runByHand(host: Host, identity: Identity, folder: string, program: TestProgram) {
-  const { file, run } = LanguageFile.parse(JSON.parse(readFileSync(join(host.images, folder, 'language.json'), 'utf8')))
-  const job = {
+/** What by-hand.py takes. */
+function jobOf(images: string, folder: string, program: TestProgram, path: string) {
+  const { file, run } = LanguageFile.parse(JSON.parse(readFileSync(join(images, folder, 'language.json'), 'utf8')))
+  return {
     ...{ file, code: program.code, stdin: program.stdin, files: program.files, folder: WORK_FOLDER },
     command: [...run.map((word) => word.replace('{file}', file)), ...program.args],
-    env: { PATH: GUEST_PATH, HOME: '/tmp', LANG: 'C.UTF-8', ...program.env },
+    env: { PATH: path, HOME: '/tmp', LANG: 'C.UTF-8', ...program.env },
   }
+}
+
+function readAnswer(text: string) {
+  const { stdout, stderr, status } = ByHand.parse(JSON.parse(text))
+  const decoded = (encoded: string) => exact([Buffer.from(encoded, 'base64')])
+  return {
+    stdout: decoded(stdout),
+    stderr: decoded(stderr),
+    exitCode: status < 0 ? null : status,
+    signalNumber: status < 0 ? -status : 0,
+  }
+}
+
+/** `python3 main.py`, `node main.js`: in the same world as a sandbox's, but with no agent, no warm guest, no seccomp. */
+export async function runByHand(host: Host, identity: Identity, folder: string, program: TestProgram) {
   const child = spawn(host.bwrap, bubblewrapArguments(host, identity, folder, PYTHON), {
     stdio: ['pipe', 'pipe', 'inherit', 'pipe', 'pipe'],
     env: {},
@@ -51,16 +75,18 @@ export async function runByHand(host: Host, identity: Identity, folder: string, 
   const [stdin, stdout, , passwdPipe, info] = child.stdio as unknown as Streams
   passwdPipe.end(passwd(identity))
   info.resume()
-  stdin.end(JSON.stringify(job))
-  const answer = ByHand.parse(JSON.parse((await buffer(stdout)).toString()))
-  const text = (encoded: string) => exact([Buffer.from(encoded, 'base64')])
-  const { status } = answer
-  return {
-    stdout: text(answer.stdout),
-    stderr: text(answer.stderr),
-    exitCode: status < 0 ? null : status,
-    signalNumber: status < 0 ? -status : 0,
-  }
+  stdin.end(JSON.stringify(jobOf(host.images, folder, program, GUEST_PATH)))
+  return readAnswer((await buffer(stdout)).toString())
+}
+
+/** The same for many, in a pod of its own of a sandbox's image, which has an empty /tmp and no more. */
+export async function runByHandInPod(pod: PodPlace, folder: string, programs: readonly TestProgram[]) {
+  const path = await run('kubectl', ['exec', '-n', pod.namespace, pod.name, '--', 'printenv', 'PATH'])
+  const lines = programs.map((program) => JSON.stringify(jobOf(pod.images, folder, program, path)))
+  const command = ['python3', '-I', '-S', '-c', BY_HAND_IN_POD, BY_HAND]
+  const args = ['exec', '-i', '-n', pod.namespace, pod.name, '--', ...command]
+  const answers = (await run('kubectl', args, { stdin: `${lines.join('\n')}\n` })).split('\n')
+  return new Map(programs.map(({ name }, index) => [name, readAnswer(answers[index] ?? '')]))
 }
 
 /** The same program through a sandbox: agent, warm guest, seccomp, limits. */
