@@ -60,7 +60,8 @@ const PAGE_SIZE = 100
 const SILENCE_MS = 90_000
 /** How long the server keeps a watch; jitter keeps replicas from coming back at the same moment. */
 const WATCH_SECONDS = 300
-const BACKOFF_MS = { first: 250, most: 30_000 }
+/** At most: for so long after an API server is back nothing is seen; one small request in that time is nothing to it. */
+const BACKOFF_MS = { first: 250, most: 8_000 }
 const LIST_TIMEOUT_MS = 60_000
 
 export class ListWatch<Item extends Named> implements AsyncDisposable {
