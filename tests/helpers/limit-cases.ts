@@ -89,7 +89,8 @@ export const LIMIT_CASES: LimitCase[] = [
     name: 'processes',
     code: COUNT_CHILDREN,
     limits: { processes: 10 },
-    answer: { status: 'succeeded', stdout: '9 11\n' },
+    // One less in a pod: the container that holds its namespaces has the sandbox's uid, too.
+    answer: { status: 'succeeded', stdout: expect.stringMatching(/^[89] 11\n$/) },
   },
   {
     name: 'processes of a fork bomb',
@@ -116,7 +117,7 @@ export const LIMIT_CASES: LimitCase[] = [
     // What is in /tmp is memory: so where it has more room than the memory limit, as in the embedded mode, that one comes first.
     answer: {
       status: expect.stringMatching(/^(succeeded|out_of_memory)$/),
-      stdout: expect.stringMatching(/^({28} True\n)?$/),
+      stdout: expect.stringMatching(/^(\{28\} True\n)?$/),
     },
   },
 ]
