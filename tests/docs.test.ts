@@ -32,3 +32,26 @@ describe('docs/reliability.md', () => {
     expect(faults.filter((name) => !tests.includes(`'${name}'`))).toEqual([])
   })
 })
+
+describe('docs/security.md', () => {
+  const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+  const page = read('docs/security.md')
+  const [, barriers = ''] = page.split('## Barriers')
+  const rows = barriers.split('\n').filter((line) => /^\| (?!barrier|-)/.test(line))
+
+  it('names a test for each barrier', () => {
+    const [table = []] = [rows.filter((line) => line.split('|').length === 5)]
+    expect(table.length).toBeGreaterThan(20)
+    expect(table.filter((line) => !/`[^`]+` "[^"]+"/.test(line))).toEqual([])
+  })
+
+  it.each([...page.matchAll(/`([\w./-]+)` "([^"]+)"/g)].map(([, file = '', name = '']) => ({ file, name })))(
+    'names a test that is there: $file, $name',
+    ({ file, name }) => expect(read(file)).toContain(name),
+  )
+
+  it('counts the attacks', () => {
+    const attacks = ['corpus', 'more'].flatMap((name) => JSON.parse(read(`tests/attacks/${name}.json`)) as unknown[])
+    expect(page).toContain(`\`tests/attacks\` (${attacks.length} of them`)
+  })
+})

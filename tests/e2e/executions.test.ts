@@ -8,7 +8,7 @@ let release: Release
 let client: Client
 
 beforeAll(async () => {
-  release = await installRelease('run')
+  release = await installRelease('run', { logLevel: 'debug' })
   client = new Client(release.ask)
 })
 afterAll(async () => await release?.[Symbol.asyncDispose]())
@@ -166,6 +166,32 @@ describe('kubectl', () => {
   it('may start no pod among the sandboxes that breaks the restricted standard', async () => {
     const pod = ['run', 'intruder', '-n', release.sandboxes, '--image=runlet/service:dev', '--dry-run=server']
     await expect(kubectl(...pod, '--privileged')).rejects.toThrow(/violates PodSecurity "restricted/)
+  })
+})
+
+describe('the logs', () => {
+  it('hold nothing of programs, inputs, files, variables or keys', async () => {
+    const marked = (what: string) => `marker-${what}-${release.namespace}`
+    const program = {
+      language: 'python',
+      code: `print("${marked('output')}"); raise Exception("${marked('code')}")`,
+      stdin: marked('stdin'),
+      args: [marked('argument')],
+      env: { MARKED: marked('variable') },
+      files: [{ name: `${marked('name')}.txt`, content: marked('file') }],
+    }
+    const headers = { authorization: `Bearer ${marked('key')}` }
+    await release.ask('/api/run/', { body: program, headers })
+    await client.finish(await client.schedule(program))
+    await release.ask('/api/run/', { body: { ...program, limits: { [marked('field')]: 1 } }, headers })
+    await release.ask('/api/run/', { body: `{"code": "${marked('broken')}`, headers })
+    await release.ask(`/api/schedule/check/${marked('id')}`, { headers })
+    for (const component of ['api', 'runner', 'rabbitmq']) {
+      const select = ['-l', `app.kubernetes.io/component=${component}`, '--tail', '-1', '--all-containers']
+      const log = await kubectl('logs', '-n', release.namespace, ...select)
+      expect(log.length).toBeGreaterThan(0)
+      expect(log.split('\n').filter((line) => line.includes('marker-'))).toEqual([])
+    }
   })
 })
 
