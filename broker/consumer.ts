@@ -3,6 +3,7 @@ import { toError } from '../core/errors.ts'
 import type { Envelope } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import type { Consumer, Delivery, DeliveryHandler, QueueDepth, QueueDepths } from '../core/ports.ts'
+import { CallersClock } from './callers-clock.ts'
 import type { BrokerSettings } from './config.ts'
 import { type Broker, connectBroker, type Restart } from './connection.ts'
 import { Depths } from './depths.ts'
@@ -47,6 +48,7 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
   }
   readonly #subscriptions = new Map<string, Subscription>()
   readonly #languages = new Set<string>()
+  readonly #clock = new CallersClock()
   readonly #brokers = new AsyncDisposableStack()
   #broker: Broker | undefined
   #session: { model: ChannelModel; restart: Restart } | undefined
@@ -200,8 +202,11 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
   #toDelivery(envelope: Envelope, message: ConsumeMessage, redelivered: boolean): Delivery {
     const address = replyAddress(message.properties, this.#names.replies(''))
     if (address === undefined) return { envelope, redelivered }
-    const { replyTo, replyBefore } = address
-    return { envelope, redelivered, replyBefore, reply: (reply) => this.#replies.send(replyTo, reply) }
+    const reply: Delivery['reply'] = (said) => this.#replies.send(address.replyTo, said)
+    if (!this.#clock.isBehind(envelope.acceptedAt))
+      return { envelope, redelivered, reply, replyBefore: address.replyBefore }
+    this.#options.log.debug({ id: envelope.id }, 'The clock of this runner is behind: nobody is taken to wait')
+    return { envelope, redelivered, reply }
   }
 }
 

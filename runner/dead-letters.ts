@@ -30,6 +30,8 @@ export function createDeadLetterHandler(dependencies: DeadLetterDependencies): D
         count('known')
         return 'ack'
       }
+      // By a clock that is wrong nobody seems to wait. Who does hears it; to anybody else nothing is said.
+      replyError(delivery, new AppError('no_capacity'))
       if (await keepRecord(lostRecord(delivery.envelope, clock.now()), undefined, dependencies)) {
         log.warn({ id, language }, 'An execution was given up and recorded as lost')
         metrics.add('runlet_executions_total', { language, status: 'lost', path: 'none' })

@@ -40,6 +40,7 @@ const AT_WORK = SHORT ? 2 : 6
 const MORE = SHORT ? 4 : 10
 /** A pod costs a second of CPU, and the machine may be busy with other things. */
 const SETTLE_MS = SHORT ? 180_000 : 480_000
+const BUSY_MS = 180_000
 const CLEAN_MS = 150_000
 /** What an API may hold open beyond what it did when it was quiet: connections that are kept for a minute. */
 const SPARE = 8
@@ -116,14 +117,15 @@ async function assess(name: string, world: World, load: Load, measured: Measured
 
 /** Waits until enough is taken and not yet done; how many that are. */
 async function untilBusy(world: World, load: Load): Promise<number> {
-  return await eventually(`${IN_FLIGHT} executions are in flight`, async () => {
+  const busy = async () => {
     const [jobs, depths, resources] = await Promise.all([jobsOf(world.namespace), world.depths(), world.resources()])
     const done = jobs.filter(({ records }) => records.some((id) => load.accepted.has(id))).length
     const waiting = Object.values(depths).reduce((sum, depth) => sum + depth, 0)
     const taken = load.accepted.size - done - waiting
     const atWork = Object.values(resources).reduce((sum, { claimed }) => sum + claimed, 0)
     return taken >= IN_FLIGHT && atWork >= AT_WORK && taken
-  })
+  }
+  return await eventually(`${IN_FLIGHT} executions are in flight`, busy, BUSY_MS)
 }
 
 /** From the fault until a run that began after it succeeded. */
