@@ -16,10 +16,10 @@ interface Target {
   sandboxes: string
 }
 
-const kubectl = (...args: string[]) =>
+export const kubectl = (...args: string[]) =>
   execFileSync('kubectl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 
-function target(): Target {
+export function target(): Target {
   const release = process.env.RELEASE ?? 'runlet'
   const namespace = process.env.NAMESPACE ?? 'default'
   const sandboxes = process.env.SANDBOX_NAMESPACE ?? `${release}-sandboxes`
