@@ -1,11 +1,14 @@
-/** `npm run soak -- embedded|queue-embedded|queue-cluster [COUNT]`: what many executions leave behind, or cost while they wait, as a table. */
+/** `npm run soak -- embedded|cluster|cluster-jobs|queue-embedded|queue-rabbitmq [COUNT]`: what many executions leave behind, or cost while they wait, as a table. */
+import { soakCluster } from './cluster.ts'
 import { soakEmbedded } from './embedded.ts'
-import { soakQueueCluster, soakQueueEmbedded } from './queue.ts'
+import { soakQueueEmbedded, soakQueueRabbitmq } from './queue.ts'
 
 const SOAKS = {
   embedded: { soak: soakEmbedded, count: 50_000 },
+  cluster: { soak: (count: number) => soakCluster('nested', count), count: 1_500 },
+  'cluster-jobs': { soak: (count: number) => soakCluster('job', count), count: 150 },
   'queue-embedded': { soak: soakQueueEmbedded, count: 100_000 },
-  'queue-cluster': { soak: soakQueueCluster, count: 100_000 },
+  'queue-rabbitmq': { soak: soakQueueRabbitmq, count: 100_000 },
 }
 
 const [name = '', given] = process.argv.slice(2)

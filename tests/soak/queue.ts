@@ -1,14 +1,18 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ProcessWorld } from '../faults/helpers/process-world.ts'
+import { Part } from '../faults/helpers/part.ts'
 import { ask } from '../helpers/cluster-http.ts'
-import { IMAGES } from '../helpers/cluster-release.ts'
 import { startEmbedded } from '../helpers/embedded.ts'
+import { freePorts } from '../helpers/free-ports.ts'
+import { startRabbitmq } from '../helpers/rabbitmq-server.ts'
 import { look, NODE_ARGUMENTS } from './embedded.ts'
 import type { Ask } from './load.ts'
 import { formatSamples, processSample, type Sample } from './table.ts'
 
 const PARTS = 4
 const AT_ONCE = 8
+/** The runner measures its queues every 5 s. */
+const QUIET_MS = 8_000
 /** Nothing is emptied meanwhile. */
 const BODY = { language: 'python', code: 'import time\ntime.sleep(60)', limits: { wallTimeMs: 60_000 } }
 
@@ -23,24 +27,32 @@ export async function soakQueueEmbedded(count: number): Promise<string> {
   )
 }
 
-/** The same in RabbitMQ, before an api and a runner whose sandboxes are in the cluster in KUBECONFIG. */
-export async function soakQueueCluster(count: number): Promise<string> {
-  const python = { image: IMAGES.python, warm: 1, max: 1, aliases: [], resources: { requests: { cpu: '10m' } } }
-  const env = { QUEUE_MAX_LENGTH: String(count), LOG_LEVEL: 'warn' }
-  await using world = await ProcessWorld.start({ runners: 1, apis: 1, languages: { python }, env })
-  return await fill(world.ask, count, async () => {
-    await sleep(5_000)
-    const parts = await Promise.all(
-      [...world.apis, ...world.runnerParts].map(async ({ name, options }): Promise<Sample> => {
-        const text = await (await fetch(`http://127.0.0.1:${options.metricsPort}/metrics`)).text()
-        const role = name.replace(/-.*/, '')
-        return Object.fromEntries(
-          Object.entries(processSample(text)).map(([what, value]) => [`${role}: ${what}`, value]),
-        )
-      }),
+/** The same in a RabbitMQ, before an api and a runner that are processes of their own; in place of the cluster there is nothing. */
+export async function soakQueueRabbitmq(count: number): Promise<string> {
+  await using scope = new AsyncDisposableStack()
+  const broker = scope.use(await startRabbitmq())
+  const [port, ...metricsPorts] = await freePorts()
+  const env = { AMQP_URL: broker.url, QUEUE_MAX_LENGTH: String(count), PORT: String(port) }
+  const start = async (name: 'api' | 'runner', metricsPort: number) => {
+    const main = join('tests', 'soak', 'part-without-cluster.ts')
+    return scope.use(
+      await Part.start({ name, main, env: { ...env, ROLE: name }, metricsPort, nodeArguments: NODE_ARGUMENTS }),
     )
-    return { ...Object.assign({}, ...parts), ...(await world.depths()) }
+  }
+  const parts = [await start('runner', metricsPorts[0]), await start('api', metricsPorts[1])]
+  const schedule: Ask = (path, question) => ask(`http://127.0.0.1:${port}`, 'localhost', path, question)
+  return await fill(schedule, count, async () => {
+    for (const { pid } of parts) process.kill(pid, 'SIGUSR2')
+    await sleep(QUIET_MS)
+    return Object.assign({}, ...(await Promise.all(parts.map(partSample))))
   })
+}
+
+async function partSample({ name, options }: Part): Promise<Sample> {
+  const text = await (await fetch(`http://127.0.0.1:${options.metricsPort}/metrics`)).text()
+  const waiting = /^runlet_queue_messages\{language="python",queue="executions"\} (\d+)/m.exec(text)?.[1]
+  const sample = { ...processSample(text), ...(waiting && { 'sees that wait': waiting }) }
+  return Object.fromEntries(Object.entries(sample).map(([what, value]) => [`${name}: ${what}`, value]))
 }
 
 /** Schedules until the queue is full, with a look after each quarter; then it must refuse, and say when to come again. */

@@ -20,6 +20,7 @@ export function processSample(text: string): Sample {
   const active = (type: string) => Number(new RegExp(`\\{type="${type}"\\} (\\d+)`).exec(text)?.[1] ?? 0)
   return {
     'resident memory, MiB': Math.round(value('process_resident_memory_bytes') / MEBIBYTE),
+    'heap with room, MiB': Math.round(value('nodejs_heap_size_total_bytes') / MEBIBYTE),
     'heap, MiB': (value('nodejs_heap_size_used_bytes') / MEBIBYTE).toFixed(1),
     'buffers, MiB': (value('nodejs_external_memory_bytes') / MEBIBYTE).toFixed(1),
     descriptors: value('process_open_fds'),
