@@ -17,7 +17,7 @@ interface Target {
 }
 
 export const kubectl = (...args: string[]) =>
-  execFileSync('kubectl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  execFileSync('kubectl', args, { encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'pipe'] })
 
 export function target(): Target {
   const release = process.env.RELEASE ?? 'runlet'

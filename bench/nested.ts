@@ -13,7 +13,7 @@ const BARE_AT_ONCE = 4
 const GO_JUDGE_PORT = 5051
 /** Enough for the group commit to be in step, few enough for a round to take seconds. */
 const EXECUTIONS = { python: 400, javascript: 160 }
-const WRITES = /^apiserver_request_total\{.*resource="jobs".*verb="(?:POST|PUT|PATCH|DELETE)".*\} (\d+)$/gm
+const WRITES = /^apiserver_request_total\{.*resource="jobs".*verb="(?:POST|PUT|PATCH|DELETE)".*\} ([\d.e+]+)$/gm
 
 /** On Jobs, by whomever. */
 function writes(): number {
