@@ -41,6 +41,8 @@ const MORE = SHORT ? 4 : 10
 /** A pod costs a second of CPU, and the machine may be busy with other things. */
 const SETTLE_MS = SHORT ? 180_000 : 480_000
 const BUSY_MS = 180_000
+/** Beyond the longest that anything is away. */
+const NORMAL_MS = 420_000
 const CLEAN_MS = 150_000
 /** What an API may hold open beyond what it did when it was quiet: connections that are kept for a minute. */
 const SPARE = 8
@@ -138,7 +140,7 @@ async function untilNormal(ask: Ask, brokenAt: number): Promise<number> {
       const answer = await ask('/api/run/', { body })
       return answer.status === 200 && answer.json<{ status: string }>().status === 'succeeded'
     },
-    240_000,
+    NORMAL_MS,
   )
   return performance.now() - brokenAt
 }
