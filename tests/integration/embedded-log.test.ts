@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { startEmbedded } from '../helpers/embedded.ts'
 import { client } from '../helpers/embedded-client.ts'
@@ -35,5 +36,40 @@ describe('the log', () => {
     expect(new Set(sandboxes).size).toBe(1)
     expect(followed()).toContainEqual(expect.objectContaining({ status: 'succeeded' }))
     expect(server.output()).not.toContain('secret')
+  })
+
+  it('holds nothing of a caller, whatever goes well or wrong', async () => {
+    const key = 'marker-key'
+    const hash = createHash('sha256').update(key).digest('hex')
+    await using server = await startEmbedded({ env: { LOG_LEVEL: 'trace', API_KEY_HASHES: hash } })
+    const post = async (path: string, body: unknown, authorization = `Bearer ${key}`) => {
+      const headers = { authorization, 'content-type': 'application/json' }
+      const text = typeof body === 'string' ? body : JSON.stringify(body)
+      return (await fetch(`${server.url}${path}`, { method: 'POST', headers, body: text })).status
+    }
+    const program = {
+      language: 'python',
+      code: 'print("marker-output"); raise Exception("marker-code")',
+      stdin: 'marker-stdin',
+      args: ['marker-argument'],
+      env: { MARKER: 'marker-variable' },
+      files: [{ name: 'marker-name.txt', content: 'marker-file' }],
+    }
+    const statuses = [
+      await post('/api/run/', program),
+      await post('/api/schedule', program),
+      await post('/api/run/', { ...program, 'marker-field': 1, limits: { 'marker-limit': 1 } }),
+      await post('/api/run/', '{"code": "marker-broken'),
+      await post('/api/run/', program, 'Bearer marker-wrong'),
+      (await fetch(`${server.url}/api/schedule/check/marker-id?wait=marker-wait`)).status,
+    ]
+    expect(statuses).toEqual([200, 202, 422, 400, 401, 401])
+    await expect.poll(() => server.output().match(/A record was written/g)?.length, { timeout: 20_000 }).toBe(2)
+    expect(
+      server
+        .output()
+        .split('\n')
+        .filter((line) => /marker|MARKER/.test(line) || line.includes(hash)),
+    ).toEqual([])
   })
 })
