@@ -65,15 +65,13 @@ export class LanguageHosts implements Slots, AsyncDisposable {
     return waiter.promise.finally(() => signal.removeEventListener('abort', giveUp))
   }
 
-  board(slot: NestedSandbox, id: string): NestedHost {
+  board(slot: NestedSandbox, id: string): NestedHost | undefined {
     const able = [...this.#hosts].filter((host) => host.canTake(id))
     const host = able.reduce<NestedHost | undefined>(
       (best, one) => (best && best.free >= one.free ? best : one),
       undefined,
     )
-    if (!host || !this.#unbound.delete(slot))
-      throw new Error(`No Job of the language ${this.#options.language} has room`)
-    return host
+    return host && this.#unbound.delete(slot) ? host : undefined
   }
 
   free(slot: NestedSandbox): void {
@@ -185,6 +183,7 @@ export class LanguageHosts implements Slots, AsyncDisposable {
     host.job.tell({ type: 'Warning', reason: 'NotTrusted', message: reason })
     this.#retire(host)
     this.#takeBack()
+    this.#plan()
   }
 
   #lose(host: NestedHost, reason: string): void {

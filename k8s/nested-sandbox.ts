@@ -8,9 +8,9 @@ export interface Slots {
   readonly version: string
   /**
    * The Job that is to run this execution. Only now is it chosen: so a slot that waits for its execution holds no Job back from being renewed.
-   * @throws Error when none has room, as when it has just been lost
+   * undefined when none has room, as when it has just been lost.
    */
-  board(slot: NestedSandbox, id: string): NestedHost
+  board(slot: NestedSandbox, id: string): NestedHost | undefined
   /** The slot is free, or will never be used. */
   free(slot: NestedSandbox): void
 }
@@ -56,6 +56,11 @@ export class NestedSandbox extends AgentSandbox implements OnJob {
 
   #begin(frame: ExecuteFrame): void {
     const host = this.#slots.board(this, frame.id)
+    // The Job that it would have had is lost, and so is the slot: the execution gets another one.
+    if (!host) {
+      this.settle({ reason: 'lost', detail: `No Job of the language ${this.language} has room` })
+      return
+    }
     this.#boarded = { host, id: frame.id }
     host.begin(frame, {
       frame: (received) => this.receive(received),
