@@ -99,7 +99,8 @@ class Sandbox:
 
     def __init__(self, serial, uid, network, warm, tmp_bytes):
         self.serial, self.uid, self.network, self.warm = serial, uid, network, warm
-        self.pipes = Pipes(program=True)
+        with ActingFor(uid):  # programs open /dev/stdin and /dev/stdout by name
+            self.pipes = Pipes(program=True)
         os.set_blocking(self.pipes.program, False)
         self.tmpfs = make_tmpfs(uid, tmp_bytes)
         self.pid = self.guest_pid = 0   # of init, of the guest: in the namespace of S, known from its birth

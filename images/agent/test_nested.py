@@ -130,6 +130,12 @@ class AtOnce(single.Case):
             self.assertLess(outputs.index("b"), len(outputs) - 1 - outputs[::-1].index("a"))
             self.assertLess(outputs.index("a"), len(outputs) - 1 - outputs[::-1].index("b"))
 
+    def test_standard_streams_can_be_opened_by_name(self):
+        code = "print(open('/dev/stdin').read(), end='', flush=True)\nfor name in ('stdout', 'stderr'):\n    with open('/dev/' + name, 'w') as f: f.write(name)"
+        with Many() as many:
+            answer = self.exited(many.run(code, stdin="line\n"))
+            self.assertEqual((answer.stdout, answer.stderr), (b"line\nstdout", b"stderr"))
+
     def test_a_result_frees_its_slot_at_once(self):
         with Many(slots=2) as many:
             many.execute("long", "import time; time.sleep(60)")
