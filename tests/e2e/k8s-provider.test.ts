@@ -141,7 +141,8 @@ describe('a sandbox', () => {
     expect(await records.find(id, 200)).toEqual({ status: 'running' })
     await sandbox.destroy()
     expect(await labelsOf(sandbox.name)).toBeUndefined()
-    expect(await records.find(id, 0)).toEqual({ status: 'queued' })
+    // A watch tells it a moment later.
+    await vi.waitFor(async () => expect(await records.find(id, 0)).toEqual({ status: 'queued' }))
   })
 
   it('is closed: nothing of the cluster inside, and no way around the limits of the disk', async () => {
