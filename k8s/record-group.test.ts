@@ -34,7 +34,7 @@ describe('RecordGroup', () => {
     const { group, clock, writes, kube, job } = await world()
     await group.add(record(0), yes)
     const rest = [1, 2, 3].map((count) => group.add(record(count), yes))
-    await clock.advance(100)
+    await clock.advance(250)
     expect(await Promise.all(rest)).toEqual([true, true, true])
     expect(writes()).toEqual(['PATCH', 'PATCH'])
     const { labels, annotations } = kube.all('jobs')[0]?.metadata ?? {}
@@ -46,6 +46,22 @@ describe('RecordGroup', () => {
     expect(labels?.[`runlet.dev/execution-${id(1)}`]).toBe('failed')
     expect(decodeRecord(id(3), annotations?.[recordKey(id(3))] ?? '')).toEqual(record(3))
     expect(job.holdsRecord).toBe(true)
+  })
+
+  it('writes the more often the more there is to write', async () => {
+    const { group, clock, writes } = await world()
+    let count = 0
+    const written = async (records: number, milliseconds: number) => {
+      const before = writes().length
+      for (let index = 0; index < records; index++) void group.add(record(count++), yes)
+      await clock.advance(milliseconds)
+      return writes().length - before
+    }
+    expect(await written(1, 0)).toBe(1)
+    expect(await written(7, 249)).toBe(0)
+    expect(await written(1, 1)).toBe(1)
+    expect(await written(1, 99)).toBe(0)
+    expect(await written(0, 1)).toBe(1)
   })
 
   it('goes on with Jobs that hold records only when the first has its share', async () => {

@@ -49,10 +49,13 @@ interface Page {
 }
 
 /**
- * From the beginning of one write to that of the next: a lone record is written at once, and under load one write holds what ended in a tenth of a second. A patch is
- * 6 to 10 CPU-ms of the API server, as much as an execution itself (docs/adr/0008).
+ * From the beginning of one write to that of the next: a lone record is written at once, and under load one write holds what ended meanwhile. A patch is 6 to 10
+ * CPU-ms of the API server, as much as an execution itself (docs/adr/0008): so the fewer records there were in the last one, the longer the next one waits.
  */
 const SPACING_MS = 100
+const LONGEST_SPACING_MS = 250
+/** Records that make a patch worth its price. */
+const ENOUGH = 8
 /** Of one Job's records. Each patch costs the API server, etcd and every watcher in proportion to what is there already. */
 export const PAGE_BYTES = 48 * 1024
 /** The time of a Job that only holds records begins to run at once, so it takes none for longer. */
@@ -118,8 +121,10 @@ export class RecordGroup {
     while (this.#pending.length > 0) {
       const wait = this.#nextAt - clock.monotonic()
       if (wait > 0) await clock.sleep(wait)
-      this.#nextAt = clock.monotonic() + SPACING_MS
-      await this.#write(this.#take())
+      const entries = this.#take()
+      const spacing = Math.max(SPACING_MS, Math.min(LONGEST_SPACING_MS, (SPACING_MS * ENOUGH) / entries.length))
+      this.#nextAt = clock.monotonic() + spacing
+      await this.#write(entries)
       // A page was full: the rest has waited already.
       if (this.#pending.length > 0 && this.#page.bytes >= PAGE_BYTES) this.#nextAt = 0
     }

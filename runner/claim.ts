@@ -27,4 +27,6 @@ export interface Capacity {
 export interface PoolSize {
   warm: number
   max: number
+  /** Deliveries that are taken beyond `max`: where records are written in groups, many that have run wait for theirs and need no sandbox any more. */
+  ahead?: number
 }

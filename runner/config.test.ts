@@ -24,11 +24,16 @@ describe('RunnerConfig', () => {
     })
   })
 
+  it('takes more than may run at a time where records are written in groups', () => {
+    const { python } = languages({ python: { image: 'p', tier: 'nested', max: 9 } })().LANGUAGES
+    expect(python?.pool).toMatchObject({ max: 9, ahead: 9 })
+  })
+
   it('tells the pool from the sandboxes, and leaves aliases to the api', () => {
     const python = { image: 'p', aliases: ['py'], tier: 'job', warm: 3, max: 9, hostUsers: false, tmpSize: '16Mi' }
     expect(languages({ python })().LANGUAGES).toEqual({
       python: {
-        pool: { warm: 3, max: 9 },
+        pool: { warm: 3, max: 9, ahead: 0 },
         tier: 'job',
         nested: { slots: 4, executionsPerJob: 2000, maxAgeSeconds: 900 },
         sandbox: { image: 'p', hostUsers: false, tmpSize: '16Mi' },

@@ -23,7 +23,7 @@ const LanguageSettings = z
   })
   .refine(({ warm, max }) => warm <= max, 'warm is above max')
   .transform(({ aliases: _aliases, tier, nested, warm, max, ...sandbox }) => ({
-    pool: { warm, max },
+    pool: { warm, max, ahead: tier === 'nested' ? max : 0 },
     tier,
     nested,
     sandbox,

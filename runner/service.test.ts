@@ -48,7 +48,7 @@ async function arrange() {
     consumer,
     provider,
     recorder,
-    languages: { python: { warm: 1, max: 2 }, javascript: { warm: 1, max: 3 } },
+    languages: { python: { warm: 1, max: 2 }, javascript: { warm: 1, max: 3, ahead: 2 } },
     metrics: new MemoryMetrics(),
     log: new MemoryLog(),
     clock,
@@ -59,9 +59,9 @@ async function arrange() {
 }
 
 describe('startRunner', () => {
-  it('takes as many of each language as may live, and the dead letters', async () => {
+  it('takes as many of each language as may live, and those that only wait for their record, and the dead letters', async () => {
     const { consumer, runner, provider } = await arrange()
-    expect(consumer.capacities).toEqual({ python: 2, javascript: 3 })
+    expect(consumer.capacities).toEqual({ python: 2, javascript: 5 })
     expect(Object.keys(consumer.handlers)).toEqual(['python', 'javascript', 'dead'])
     expect(provider.starts.map((start) => start.language)).toEqual(['python', 'javascript'])
     expect(runner.capacity('javascript')).toMatchObject({ warm: 1, max: 3, idle: 1 })

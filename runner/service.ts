@@ -54,7 +54,7 @@ export class Runner implements AsyncDisposable {
       ...{ languages: Object.keys(languages), depths: options.consumer, capacity, metrics, log, clock },
     })
     this.#gates = new Map(
-      Object.entries(languages).map(([language, { max }]) => [language, createGate(max, settings, clock)]),
+      Object.entries(languages).map(([language, size]) => [language, createGate(size, settings, clock)]),
     )
   }
 
@@ -69,8 +69,8 @@ export class Runner implements AsyncDisposable {
       ...{ pool: this.#pool, gates: this.#gates, over: this.#over.signal },
     })
     const deadLetters = createDeadLetterHandler(dependencies)
-    const consuming = Object.entries(languages).map(([language, { max }]) =>
-      consumer.consume(language, max, this.#tracked(this.#measured(handle))),
+    const consuming = Object.entries(languages).map(([language, { max, ahead = 0 }]) =>
+      consumer.consume(language, max + ahead, this.#tracked(this.#measured(handle))),
     )
     await Promise.all([...consuming, consumer.consumeDeadLetters(this.#tracked(deadLetters))])
   }
@@ -142,6 +142,6 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   return runner
 }
 
-function createGate(capacity: number, { waitingRunsFactor }: RunnerSettings, clock: Clock): Gate {
-  return new Gate({ capacity, waitingRuns: capacity * waitingRunsFactor, clock })
+function createGate({ max, ahead = 0 }: PoolSize, { waitingRunsFactor }: RunnerSettings, clock: Clock): Gate {
+  return new Gate({ capacity: max, waitingRuns: (max + ahead) * waitingRunsFactor, clock })
 }
