@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AppError } from './errors.ts'
 import { Envelope, ExecutionRecord } from './execution.ts'
 
 /**
@@ -21,6 +22,11 @@ export function readEnvelope(json: unknown): Reading<Envelope> {
 
 export function readRecord(json: unknown): Reading<ExecutionRecord> {
   return read(ExecutionRecord, RECORD_VERSION, json)
+}
+
+/** Of a result that this Runlet can't read, and a newer one can: it is not lost. */
+export function newerRecord(): AppError {
+  return new AppError('store_unavailable', 'The result was recorded by a newer version of Runlet')
 }
 
 const Versioned = z.object({ version: z.int() })

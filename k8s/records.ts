@@ -8,6 +8,7 @@ import type { ExecutionRecord } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { Lookup, Records } from '../core/ports.ts'
+import { newerRecord } from '../core/versions.ts'
 import type { KubeHttp } from './http.ts'
 import { type JobMetadata, Jobs } from './jobs.ts'
 import { LABEL } from './labels.ts'
@@ -23,6 +24,7 @@ export interface RecordsOptions {
   metrics?: Metrics
   /** For tests: how the watch is made. */
   watch?: Partial<Pick<ListWatchOptions<JobMetadata>, 'clock' | 'pageSize' | 'silenceMs'>>
+  /** For tests: silence of a watch that is too long where somebody waits, in milliseconds. */
   doubtMs?: number
 }
 
@@ -146,8 +148,7 @@ class JobRecords implements WatchedRecords {
    */
   #decode(id: string, text: string): ExecutionRecord | undefined {
     const record = decodeRecord(id, text)
-    if (!record && isNewerRecord(text))
-      throw new AppError('store_unavailable', 'The result was recorded by a newer version of Runlet')
+    if (!record && isNewerRecord(text)) throw newerRecord()
     if (!record) this.#options.log.warn({ id }, 'a record cannot be read: its annotation was edited')
     // Its size is counted by its text still: parsing does not change it much.
     else this.#bodies.set(id, { record }, { size: ENTRY_BYTES + text.length })

@@ -4,7 +4,7 @@ import type { ExecutionRecord } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import type { Lookup, Recorder, Records } from '../core/ports.ts'
 import type { Clock } from '../core/time.ts'
-import { readRecord } from '../core/versions.ts'
+import { newerRecord, readRecord } from '../core/versions.ts'
 import type { WriteGroup } from './write-group.ts'
 
 export interface LocalStoreOptions {
@@ -89,7 +89,7 @@ export class LocalStore implements Recorder, Records, AsyncDisposable {
     const reading = readRecord(JSON.parse(String(row.record)))
     if ('value' in reading) return { status: 'final', record: reading.value }
     if ('fault' in reading) throw reading.fault
-    throw new AppError('store_unavailable', 'The result was recorded by a newer version of Runlet')
+    throw newerRecord()
   }
 
   /** Resolves when the record is there, the time is over, the caller is gone, or we stop. */

@@ -81,7 +81,9 @@ export class ExecutionConsumer {
     log.debug({ id, language: program.language, redelivered }, 'An execution was delivered')
     let verdict: Verdict
     try {
-      const known = redelivered && (await takeOver(id, this.#dependencies, () => this.#insists(delivery)))
+      const known =
+        redelivered &&
+        (await takeOver(id, this.#dependencies, () => this.#insists(delivery, this.#isAwaited(delivery))))
       verdict = known ? 'ack' : await this.#run(delivery)
     } catch (thrown) {
       verdict = await this.#fail(delivery, toAppError(thrown))
@@ -90,9 +92,9 @@ export class ExecutionConsumer {
     return verdict
   }
 
-  /** Whether a store that is away is waited for. */
-  #insists(delivery: Delivery, answered = this.#isAwaited(delivery)): boolean {
-    return !answered && isHeld(delivery) && !this.#dependencies.over.aborted
+  /** Whether a store that is away is waited for: not where its caller has the result, or can be told of the trouble. */
+  #insists(delivery: Delivery, hasCaller: boolean): boolean {
+    return !hasCaller && isHeld(delivery) && !this.#dependencies.over.aborted
   }
 
   async #run(delivery: Delivery): Promise<Verdict> {
