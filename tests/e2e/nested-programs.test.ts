@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createKubeHttp } from '../../k8s/client.ts'
@@ -8,7 +7,7 @@ import { silentLog as log } from '../fakes/local.ts'
 import { apply, kubectl } from '../helpers/cluster.ts'
 import { IMAGES } from '../helpers/cluster-release.ts'
 import { readPrograms } from '../helpers/programs.ts'
-import { runByHandInPod, runInSandbox } from '../helpers/run-program.ts'
+import { asByHand, expectEnd, runByHandInPod, runInSandbox } from '../helpers/run-program.ts'
 
 /** What programs.test.ts promises of the embedded mode, of executions that share a Job: several at a time, the bad beside the good. */
 const namespace = `e2e-programs-${randomBytes(3).toString('hex')}`
@@ -49,13 +48,13 @@ async function podOf(name: string, image: string) {
 }
 
 /** Node names its process in warnings, and only in a sandbox of its own is that always the same. */
-const withoutPid = (text: string) => text.replace(/\(node:\d+\)/g, '(node)')
+const withoutPid = <Said extends { stderr: string }>(said: Said) => ({
+  ...said,
+  stderr: said.stderr.replace(/\(node:\d+\)/g, '(node)'),
+})
 
 /** Some programs look at the clock: on a machine that is busy with several of them at once they may be late, by hand too. */
 const retry = 2
-
-const signalNumber = (name: string | null) =>
-  name === null ? 0 : constants.signals[name as keyof typeof constants.signals]
 
 describe.each(LANGUAGES)('$language', ({ language, folder, image }) => {
   const compared = readPrograms(language, 'compare')
@@ -66,19 +65,15 @@ describe.each(LANGUAGES)('$language', ({ language, folder, image }) => {
 
   describe.concurrent('as by hand', () => {
     test.for(compared)('$name', { retry }, async (program) => {
-      const { result, stdout, stderr } = await runInSandbox(provider, program)
-      const { exitCode, cause } = result
+      const ran = asByHand(await runInSandbox(provider, program))
       const plain = byHand.get(program.name)
-      expect({
-        ...{ stdout, stderr: withoutPid(stderr), exitCode, signalNumber: signalNumber(result.signal), cause },
-      }).toEqual({ ...plain, stderr: withoutPid(plain?.stderr ?? ''), cause: 'exited' })
+      expect(withoutPid(ran)).toEqual({ ...(plain && withoutPid(plain)), cause: 'exited' })
     })
   })
 
   describe.concurrent('at its limits', () => {
     test.for(readPrograms(language, 'limits'))('$name', { retry }, async (program) => {
-      const { status, stdout, result } = await runInSandbox(provider, program)
-      expect({ status, stdout, signal: result.signal }).toMatchObject(program.expect ?? {})
+      expectEnd(await runInSandbox(provider, program), program.expect)
     })
   })
 })

@@ -1,15 +1,17 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { expect } from 'vitest'
 import { z } from 'zod'
 import type { AgentFrame, OutputFrame, ResultFrame } from '../../core/frames.ts'
 import type { Limits } from '../../core/limits.ts'
 import { statusOf } from '../../core/outcome.ts'
 import type { SandboxProvider } from '../../core/ports.ts'
 import { bubblewrapArguments, GUEST_PATH, type Host, type Identity, passwd } from '../../local/bubblewrap-command.ts'
-import { run } from './cluster.ts'
+import { kubectl, run as runCommand } from './cluster.ts'
 import type { TestProgram } from './programs.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -81,13 +83,27 @@ export async function runByHand(host: Host, identity: Identity, folder: string, 
 
 /** The same for many, in a pod of its own of a sandbox's image, which has an empty /tmp and no more. */
 export async function runByHandInPod(pod: PodPlace, folder: string, programs: readonly TestProgram[]) {
-  const path = await run('kubectl', ['exec', '-n', pod.namespace, pod.name, '--', 'printenv', 'PATH'])
+  const path = await kubectl('exec', '-n', pod.namespace, pod.name, '--', 'printenv', 'PATH')
   const lines = programs.map((program) => JSON.stringify(jobOf(pod.images, folder, program, path)))
   const command = ['python3', '-I', '-S', '-c', BY_HAND_IN_POD, BY_HAND]
   const args = ['exec', '-i', '-n', pod.namespace, pod.name, '--', ...command]
-  const answers = (await run('kubectl', args, { stdin: `${lines.join('\n')}\n` })).split('\n')
+  const answers = (await runCommand('kubectl', args, { stdin: `${lines.join('\n')}\n` })).split('\n')
   return new Map(programs.map(({ name }, index) => [name, readAnswer(answers[index] ?? '')]))
 }
+
+/** What runByHand says, of a program that ran in a sandbox; and what ended it. */
+export function asByHand({ result, stdout, stderr }: RanInSandbox) {
+  const { exitCode, signal, cause } = result
+  const signalNumber = signal === null ? 0 : constants.signals[signal as keyof typeof constants.signals]
+  return { stdout, stderr, exitCode, signalNumber, cause }
+}
+
+/** Holds the end of a program that misbehaves against what its sidecar expects. */
+export function expectEnd({ status, stdout, result }: RanInSandbox, wanted: TestProgram['expect']): void {
+  expect({ status, stdout, signal: result.signal }).toMatchObject({ status: wanted?.status, ...wanted })
+}
+
+type RanInSandbox = Awaited<ReturnType<typeof runInSandbox>>
 
 /** The same program through a sandbox: agent, warm guest, seccomp, limits. */
 export async function runInSandbox(provider: SandboxProvider, program: TestProgram) {

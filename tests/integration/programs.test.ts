@@ -1,10 +1,9 @@
-import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { BubblewrapProvider } from '../../local/bubblewrap.ts'
 import { chooseIdentities, findBubblewrap, readRootFolders } from '../../local/host.ts'
 import { readPrograms } from '../helpers/programs.ts'
-import { runByHand, runInSandbox } from '../helpers/run-program.ts'
+import { asByHand, expectEnd, runByHand, runInSandbox } from '../helpers/run-program.ts'
 
 /** What users are promised: a program behaves as if started by hand. And what everybody else is: a bad one is stopped, and says how. */
 const FOLDERS = new Map([
@@ -26,33 +25,20 @@ const provider = new BubblewrapProvider({ host, identity, folders: FOLDERS, log:
 
 afterAll(() => provider[Symbol.asyncDispose]())
 
-const signalNumber = (name: string | null) =>
-  name === null ? 0 : constants.signals[name as keyof typeof constants.signals]
-
 for (const [language, folder] of FOLDERS) {
   describe(`${language} as by hand`, () => {
     test.for(readPrograms(language, 'compare'))('$name', async (program) => {
-      const [byHand, { result, stdout, stderr }] = await Promise.all([
+      const [byHand, ran] = await Promise.all([
         runByHand(host, identity(), folder, program),
         runInSandbox(provider, program),
       ])
-      const { exitCode, cause } = result
-      expect({ stdout, stderr, exitCode, signalNumber: signalNumber(result.signal), cause }).toEqual({
-        ...byHand,
-        cause: 'exited',
-      })
+      expect(asByHand(ran)).toEqual({ ...byHand, cause: 'exited' })
     })
   })
 
   describe(`${language} at its limits`, () => {
     test.for(readPrograms(language, 'limits'))('$name', async (program) => {
-      const { status, stdout, result } = await runInSandbox(provider, program)
-      const { expect: wanted } = program
-      expect({ status, ...(wanted?.stdout === undefined ? {} : { stdout }) }).toEqual({
-        status: wanted?.status,
-        ...(wanted?.stdout === undefined ? {} : { stdout: wanted.stdout }),
-      })
-      if (wanted?.signal) expect(result.signal).toBe(wanted.signal)
+      expectEnd(await runInSandbox(provider, program), program.expect)
     })
   })
 }
