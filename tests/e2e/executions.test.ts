@@ -2,7 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { getAll, helm, kubectl, run } from '../helpers/cluster.ts'
 import { Client, type Execution, type Program } from '../helpers/cluster-client.ts'
 import { reachableFrom, reachableFromTwin } from '../helpers/cluster-probe.ts'
-import { explainFailures, installRelease, RELEASE, type Release, restartsOf } from '../helpers/cluster-release.ts'
+import {
+  componentPods,
+  explainFailures,
+  installRelease,
+  RELEASE,
+  type Release,
+  restartsOf,
+} from '../helpers/cluster-release.ts'
+import { markedProgram } from '../helpers/marked-program.ts'
 
 let release: Release
 let client: Client
@@ -117,7 +125,7 @@ describe('the queue', () => {
   it('gives every replica of the API the same answer', async () => {
     const id = await client.schedule({ language: 'python', code: 'print("everywhere")' })
     const first = await client.finish(id)
-    const pods = await getAll('pods', '-n', release.namespace, '-l', 'app.kubernetes.io/component=api')
+    const pods = await componentPods(release, 'api')
     expect(pods).toHaveLength(2)
     const answers = await Promise.all(
       pods.map(async ({ metadata }) => {
@@ -129,7 +137,7 @@ describe('the queue', () => {
   })
 
   it('is worked off by both runners', async () => {
-    const runners = await getAll('pods', '-n', release.namespace, '-l', 'app.kubernetes.io/component=runner')
+    const runners = await componentPods(release, 'runner')
     const finished = await getAll('jobs', '-n', release.sandboxes, '-l', 'runlet.dev/state=finished')
     const names = new Set(finished.map(({ metadata }) => metadata.labels?.['runlet.dev/runner']))
     expect([...names].sort()).toEqual(runners.map(({ metadata }) => metadata.name).sort())
@@ -172,14 +180,7 @@ describe('kubectl', () => {
 describe('the logs', () => {
   it('hold nothing of programs, inputs, files, variables or keys', async () => {
     const marked = (what: string) => `marker-${what}-${release.namespace}`
-    const program = {
-      language: 'python',
-      code: `print("${marked('output')}"); raise Exception("${marked('code')}")`,
-      stdin: marked('stdin'),
-      args: [marked('argument')],
-      env: { MARKED: marked('variable') },
-      files: [{ name: `${marked('name')}.txt`, content: marked('file') }],
-    }
+    const program = markedProgram(marked)
     const headers = { authorization: `Bearer ${marked('key')}` }
     await release.ask('/api/run/', { body: program, headers })
     await client.finish(await client.schedule(program))
@@ -241,7 +242,7 @@ describe('helm', () => {
     const output = await helm('test', RELEASE, '-n', release.namespace, '--timeout', '4m')
     expect(output).toMatch(/Phase: +Succeeded/)
     await expect.poll(finished, { timeout: 20_000 }).toEqual(before.map((count) => count + 2))
-    const left = await getAll('pods', '-n', release.namespace, '-l', 'app.kubernetes.io/component=test')
+    const left = await componentPods(release, 'test')
     expect(left).toEqual([])
   })
 })

@@ -2,7 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, getAll, helm, kubectl } from '../helpers/cluster.ts'
 import { Client } from '../helpers/cluster-client.ts'
-import { explainFailures, IMAGES, installRelease, RELEASE, type Release } from '../helpers/cluster-release.ts'
+import {
+  componentPods,
+  explainFailures,
+  IMAGES,
+  installRelease,
+  RELEASE,
+  type Release,
+} from '../helpers/cluster-release.ts'
 import { provideVolume } from '../helpers/cluster-volume.ts'
 
 /** One release through its life: RabbitMQ with a volume, pods that die, an upgrade under load, its end. The tests build on each other. */
@@ -28,8 +35,7 @@ afterAll(async () => {
 })
 explainFailures(() => release)
 
-const pods = (component: string) =>
-  getAll('pods', '-n', release.namespace, '-l', `app.kubernetes.io/component=${component}`)
+const pods = (component: string) => componentPods(release, component)
 
 const rollout = (kind: string, name: string) =>
   kubectl('-n', release.namespace, 'rollout', 'status', `${kind}/${RELEASE}-${name}`, '--timeout=3m')

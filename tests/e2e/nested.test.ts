@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apply, eventually, getAll, kubectl } from '../helpers/cluster.ts'
 import { Client, type Execution, type Program } from '../helpers/cluster-client.ts'
-import { explainFailures, installRelease, type Release } from '../helpers/cluster-release.ts'
+import { componentPods, explainFailures, installRelease, metricsOf, type Release } from '../helpers/cluster-release.ts'
 
 /** Both languages in the nested tier, through HTTP, RabbitMQ and a runner. The tests build on each other. */
 const EXECUTIONS_PER_JOB = 12
@@ -107,14 +107,12 @@ describe('where the cluster does not let sandboxes share a pod', () => {
       const id = await client.schedule({ language: 'python', code: 'print(1)' })
       expect(outcome(await client.finish(id))).toBe('succeeded 1\n')
       const runner = await eventually('the new runner is the only one', async () => {
-        const pods = await getAll('pods', '-n', release.namespace, '-l', 'app.kubernetes.io/component=runner')
+        const pods = await componentPods(release, 'runner')
         return pods.length === 1 && pods[0]?.metadata.name
       })
-      const metrics = `/api/v1/namespaces/${release.namespace}/pods/${runner}:9090/proxy/metrics`
-      await eventually('it says so', async () => {
-        const text = await kubectl('get', '--raw', metrics)
-        return /runlet_tier_fallback\{language="python"\} 1/.test(text)
-      })
+      await eventually('it says so', async () =>
+        /runlet_tier_fallback\{language="python"\} 1/.test(await metricsOf(release, runner)),
+      )
       const log = await kubectl('logs', '-n', release.namespace, runner)
       expect(log).toContain('Executions of this language get a Job each: the nested tier does not work here')
       expect(outcome(await client.run({ language: 'python', code: 'print(2)' }))).toBe('succeeded 2\n')

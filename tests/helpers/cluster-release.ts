@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach } from 'vitest'
-import { eventually, getAll, helm, kubectl, run } from './cluster.ts'
+import { eventually, getAll, helm, type KubeObject, kubectl, run } from './cluster.ts'
 import { type Answer, ask, type Question } from './cluster-http.ts'
 
 export const CHART = new URL('../../charts/runlet', import.meta.url).pathname
@@ -137,10 +137,21 @@ async function describeNamespaces({ namespace, sandboxes }: Release): Promise<st
   return (await Promise.all(texts)).join('')
 }
 
+type Placed = Pick<Release, 'namespace'>
+
+/** The pods of a component of the chart: `api`, `runner`, `rabbitmq`, `test`. */
+export function componentPods({ namespace }: Placed, component: string): Promise<KubeObject[]> {
+  return getAll('pods', '-n', namespace, '-l', `app.kubernetes.io/component=${component}`)
+}
+
+/** /metrics of a pod of the api or the runner, through the API server. */
+export function metricsOf({ namespace }: Placed, pod: string): Promise<string> {
+  return kubectl('get', '--raw', `/api/v1/namespaces/${namespace}/pods/${pod}:9090/proxy/metrics`)
+}
+
 /** How often the containers of a component have been restarted, all pods together. */
-export async function restartsOf({ namespace }: Release, component: string): Promise<number> {
-  const pods = await getAll('pods', '-n', namespace, '-l', `app.kubernetes.io/component=${component}`)
-  return pods
+export async function restartsOf(release: Placed, component: string): Promise<number> {
+  return (await componentPods(release, component))
     .flatMap((pod) => pod.status?.containerStatuses ?? [])
     .reduce((sum, { restartCount }) => sum + restartCount, 0)
 }

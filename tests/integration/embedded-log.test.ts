@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { startEmbedded } from '../helpers/embedded.ts'
 import { client } from '../helpers/embedded-client.ts'
+import { markedProgram } from '../helpers/marked-program.ts'
 
 interface Line {
   id?: string
@@ -47,14 +48,7 @@ describe('the log', () => {
       const text = typeof body === 'string' ? body : JSON.stringify(body)
       return (await fetch(`${server.url}${path}`, { method: 'POST', headers, body: text })).status
     }
-    const program = {
-      language: 'python',
-      code: 'print("marker-output"); raise Exception("marker-code")',
-      stdin: 'marker-stdin',
-      args: ['marker-argument'],
-      env: { MARKER: 'marker-variable' },
-      files: [{ name: 'marker-name.txt', content: 'marker-file' }],
-    }
+    const program = markedProgram((what) => `marker-${what}`)
     const statuses = [
       await post('/api/run/', program),
       await post('/api/schedule', program),

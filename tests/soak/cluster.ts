@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getAll, kubectl } from '../helpers/cluster.ts'
-import { installRelease, type Release } from '../helpers/cluster-release.ts'
+import { componentPods, installRelease, metricsOf, type Release } from '../helpers/cluster-release.ts'
 import { execute } from './load.ts'
-import { formatSamples, processSample, type Sample } from './table.ts'
+import { inQuarters } from './quarters.ts'
+import { processSample, type Sample, sampleOf } from './table.ts'
 
 type Tier = 'nested' | 'job'
 
 /** Until pools are full and code is compiled: a share of all, and no more than this. */
 const WARM_UP = 100
-const PARTS = 4
 /** Results are kept for so long, so that what is removed is in the table as well as what is made. */
 const RETENTION_SECONDS = 60
 const JANITOR_MS = 10_000
@@ -29,17 +29,16 @@ export async function soakCluster(tier: Tier, count: number): Promise<string> {
   const load = (part: number) => execute({ ask: release.ask, count: part, atOnce })
   const warmUp = Math.min(WARM_UP, Math.ceil(count / 10))
   await load(warmUp)
-  const samples = [{ at: `0 (after ${warmUp} more)`, sample: await look(release) }]
   const total = { seconds: 0, refused: 0 }
-  for (let part = 1; part <= PARTS; part++) {
-    const done = await load(Math.round(count / PARTS))
+  const work = async (part: number) => {
+    const done = await load(part)
     total.seconds += done.seconds
     total.refused += done.refused
-    samples.push({ at: String(Math.round((count * part) / PARTS)), sample: await look(release) })
-    process.stderr.write(`${formatSamples(samples)}\n`)
   }
+  const begin = `0 (after ${warmUp} more)`
+  const table = await inQuarters({ begin, count, work, look: () => look(release) })
   const rate = (count / total.seconds).toFixed(1)
-  return `${formatSamples(samples)}\n\n${rate} executions per second; ${total.refused} requests were refused and repeated.`
+  return `${table}\n\n${rate} executions per second; ${total.refused} requests were refused and repeated.`
 }
 
 async function look(release: Release): Promise<Sample> {
@@ -53,18 +52,14 @@ async function look(release: Release): Promise<Sample> {
   return { ...api, ...runner, ...rabbitmq, ...objects }
 }
 
-async function podOf({ namespace }: Release, component: string): Promise<string> {
-  const [pod] = await getAll('pods', '-n', namespace, '-l', `app.kubernetes.io/component=${component}`)
+async function podOf(release: Release, component: string): Promise<string> {
+  const [pod] = await componentPods(release, component)
   if (pod === undefined) throw new Error(`There is no ${component}`)
   return pod.metadata.name
 }
 
 async function partSample(release: Release, component: string): Promise<Sample> {
-  const pod = await podOf(release, component)
-  const text = await kubectl('get', '--raw', `/api/v1/namespaces/${release.namespace}/pods/${pod}:9090/proxy/metrics`)
-  return Object.fromEntries(
-    Object.entries(processSample(text)).map(([what, value]) => [`${component}: ${what}`, value]),
-  )
+  return sampleOf(component, processSample(await metricsOf(release, await podOf(release, component))))
 }
 
 async function rabbitmqSample(release: Release): Promise<Sample> {

@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ask } from '../helpers/cluster-http.ts'
 import { descendants, type Embedded, startEmbedded } from '../helpers/embedded.ts'
 import { execute } from './load.ts'
-import { formatSamples, processSample, type Sample } from './table.ts'
+import { inQuarters } from './quarters.ts'
+import { processSample, type Sample } from './table.ts'
 
 /** Until memory is what it will be: pools are full, code is compiled, caches are warm. */
 const WARM_UP = 1_000
-const PARTS = 4
 const AT_ONCE = 6
 /** What was busy is quiet after it: idle connections are closed, the next look for old records is over. */
 const QUIET_MS = 8_000
@@ -25,16 +25,13 @@ export async function soakEmbedded(count: number): Promise<string> {
   const load = (part: number) =>
     execute({ ask: (path, question) => ask(server.url, '127.0.0.1', path, question), count: part, atOnce: AT_ONCE })
   await load(WARM_UP)
-  const samples = [{ at: `0 (after ${WARM_UP} more)`, sample: await look(server) }]
   let seconds = 0
-  for (let part = 1; part <= PARTS; part++) {
-    const done = await load(Math.round(count / PARTS))
-    seconds += done.seconds
-    samples.push({ at: String(Math.round((count * part) / PARTS)), sample: await look(server) })
-    process.stderr.write(`${formatSamples(samples)}\n`)
+  const work = async (part: number) => {
+    seconds += (await load(part)).seconds
   }
+  const table = await inQuarters({ begin: `0 (after ${WARM_UP} more)`, count, work, look: () => look(server) })
   const said = server.output().split('\n').length - 1
-  return `${formatSamples(samples)}\n\n${(count / seconds).toFixed(1)} executions per second; ${said} lines of log.`
+  return `${table}\n\n${(count / seconds).toFixed(1)} executions per second; ${said} lines of log.`
 }
 
 /** When it is quiet and has thrown away what it can. */

@@ -7,9 +7,9 @@ import { freePorts } from '../helpers/free-ports.ts'
 import { startRabbitmq } from '../helpers/rabbitmq-server.ts'
 import { look, NODE_ARGUMENTS } from './embedded.ts'
 import type { Ask } from './load.ts'
-import { formatSamples, processSample, type Sample } from './table.ts'
+import { inQuarters } from './quarters.ts'
+import { processSample, type Sample, sampleOf } from './table.ts'
 
-const PARTS = 4
 const AT_ONCE = 8
 /** The runner measures its queues every 5 s. */
 const QUIET_MS = 8_000
@@ -52,33 +52,31 @@ async function partSample({ name, options }: Part): Promise<Sample> {
   const text = await (await fetch(`http://127.0.0.1:${options.metricsPort}/metrics`)).text()
   const waiting = /^runlet_queue_messages\{language="python",queue="executions"\} (\d+)/m.exec(text)?.[1]
   const sample = { ...processSample(text), ...(waiting && { 'sees that wait': waiting }) }
-  return Object.fromEntries(Object.entries(sample).map(([what, value]) => [`${name}: ${what}`, value]))
+  return sampleOf(name, sample)
 }
 
 /** Schedules until the queue is full, with a look after each quarter; then it must refuse, and say when to come again. */
-async function fill(ask: Ask, count: number, sample: () => Promise<Sample>): Promise<string> {
-  const samples = [{ at: '0', sample: await sample() }]
-  const begin = performance.now()
-  for (let part = 1; part <= PARTS; part++) {
-    let left = Math.round(count / PARTS)
-    const work = async () => {
+async function fill(ask: Ask, count: number, look: () => Promise<Sample>): Promise<string> {
+  const work = async (part: number) => {
+    let left = part
+    const caller = async () => {
       while (left-- > 0) {
         const { status, text } = await ask('/api/schedule', { body: BODY })
         if (status !== 202) throw new Error(`Refused with ${status}: ${text}`)
       }
     }
-    await Promise.all(Array.from({ length: AT_ONCE }, work))
-    samples.push({ at: String(Math.round((count * part) / PARTS)), sample: await sample() })
-    process.stderr.write(`${formatSamples(samples)}\n`)
+    await Promise.all(Array.from({ length: AT_ONCE }, caller))
   }
-  const seconds = (performance.now() - begin) / 1000
+  const began = performance.now()
+  const table = await inQuarters({ begin: '0', count, work, look })
+  const seconds = (performance.now() - began) / 1000
   // Those that are with a runner do not wait: so many more fit.
   for (let more = 0; more < 20; more++) {
     const { status, headers, text } = await ask('/api/schedule', { body: BODY })
     if (status === 202) continue
     if (status !== 503 || headers['retry-after'] === undefined) throw new Error(`Refused with ${status}: ${text}`)
     const answer = `${status}, Retry-After ${headers['retry-after']}`
-    return `${formatSamples(samples)}\n\nFull in ${seconds.toFixed(0)} s, looks included; then: ${answer}.`
+    return `${table}\n\nFull in ${seconds.toFixed(0)} s, looks included; then: ${answer}.`
   }
   throw new Error('The queue takes more than it should')
 }

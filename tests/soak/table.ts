@@ -1,6 +1,11 @@
 /** What is looked at again and again, by name. */
 export type Sample = Record<string, number | string>
 
+/** The same, said of one of several. */
+export function sampleOf(whose: string, sample: Sample): Sample {
+  return Object.fromEntries(Object.entries(sample).map(([what, value]) => [`${whose}: ${what}`, value]))
+}
+
 /** Markdown: a row for each thing that was looked at, a column for each time. */
 export function formatSamples(samples: readonly { at: string; sample: Sample }[]): string {
   const names = Object.keys(samples[0]?.sample ?? {})

@@ -1,10 +1,15 @@
-import { getAll, kubectl } from '../../helpers/cluster.ts'
-import { IMAGES, installRelease, RELEASE, type Release } from '../../helpers/cluster-release.ts'
+import { kubectl } from '../../helpers/cluster.ts'
+import {
+  componentPods,
+  IMAGES,
+  installRelease,
+  metricsOf,
+  RELEASE,
+  type Release,
+} from '../../helpers/cluster-release.ts'
 import { provideVolume } from '../../helpers/cluster-volume.ts'
 import type { Resources, World } from './fault.ts'
 import { readResources } from './part.ts'
-
-const METRICS_PORT = 9090
 
 /** Runlet as its chart installs it, with two replicas of each part, and a RabbitMQ whose volume is kept. */
 export class ReleaseWorld implements World {
@@ -42,7 +47,7 @@ export class ReleaseWorld implements World {
   ask: World['ask'] = (path, question) => this.release.ask(path, question)
 
   pods(component: 'api' | 'runner' | 'rabbitmq') {
-    return getAll('pods', '-n', this.release.namespace, '-l', `app.kubernetes.io/component=${component}`)
+    return componentPods(this.release, component)
   }
 
   /** As the runners see them, a few seconds ago. */
@@ -71,10 +76,8 @@ export class ReleaseWorld implements World {
 
   /** /metrics of each pod, by its name, through the API server. */
   async #metrics(component: 'api' | 'runner'): Promise<Map<string, string>> {
-    const { namespace } = this.release
     const names = (await this.pods(component)).map(({ metadata }) => metadata.name)
-    const path = (name: string) => `/api/v1/namespaces/${namespace}/pods/${name}:${METRICS_PORT}/proxy/metrics`
-    const read = async (name: string) => [name, await kubectl('get', '--raw', path(name))] as const
+    const read = async (name: string) => [name, await metricsOf(this.release, name)] as const
     return new Map(await Promise.all(names.map(read)))
   }
 }
