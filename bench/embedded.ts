@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BY_HAND, rateByHand, timeByHand } from './by-hand.ts'
-import { rateOfCheck, sample, send, timeParallel, timeRun } from './http.ts'
+import { rateOfCheck, sample, send, timeParallel, timeRun, untilAnswers } from './http.ts'
 import { summarize } from './statistics.ts'
 import type { Row } from './table.ts'
 
@@ -24,15 +24,6 @@ async function freePort(): Promise<number> {
   return address.port
 }
 
-async function untilReady(base: string): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    const answer = await send(`${base}/readyz`, 'GET').catch(() => undefined)
-    if (answer?.status === 200) return
-    await sleep(100)
-  }
-  throw new Error('The embedded mode did not become ready within 30 s')
-}
-
 /** Starts the embedded mode on a free port with a data folder of its own. */
 async function startEmbedded() {
   const dataDir = await mkdtemp(join(tmpdir(), 'runlet-bench-'))
@@ -40,7 +31,7 @@ async function startEmbedded() {
   const env = { ...process.env, PORT: String(port), DATA_DIR: dataDir, LOG_LEVEL: 'error' }
   const child = spawn(process.execPath, ['local/main.ts'], { env, stdio: ['ignore', 'ignore', 'inherit'] })
   const base = `http://127.0.0.1:${port}`
-  await untilReady(base)
+  await untilAnswers(`${base}/readyz`)
   return {
     base,
     async [Symbol.asyncDispose]() {

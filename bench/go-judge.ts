@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { BY_HAND } from './by-hand.ts'
-import { send } from './http.ts'
+import { send, untilAnswers } from './http.ts'
 
 const CPU_LIMIT_NS = 10_000_000_000
 const MEMORY_LIMIT_BYTES = 512 * 1024 * 1024
@@ -20,10 +19,7 @@ export async function startGoJudge(port: number): Promise<GoJudge | undefined> {
   const child = spawn(binary, ['-http-addr', `127.0.0.1:${port}`, '-silent'], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
-  for (let attempt = 0; attempt < 50; attempt++) {
-    if ((await send(`${base}/version`, 'GET').catch(() => undefined))?.status === 200) break
-    await sleep(100)
-  }
+  await untilAnswers(`${base}/version`)
   return {
     async time(language) {
       const { file, args } = BY_HAND[language]

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256 })
 
@@ -32,6 +33,16 @@ export function send(url: string, method: 'GET' | 'POST', body?: unknown): Promi
     outgoing.on('error', reject)
     outgoing.end(text)
   })
+}
+
+/** Waits until something that was started answers here with 200. @throws Error after 30 s */
+export async function untilAnswers(url: string): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const answer = await send(url, 'GET').catch(() => undefined)
+    if (answer?.status === 200) return
+    await sleep(100)
+  }
+  throw new Error(`${url} did not answer within 30 s`)
 }
 
 export const PROGRAMS: Record<'python' | 'javascript', { language: string; code: string }> = {
