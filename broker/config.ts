@@ -18,6 +18,11 @@ export const BrokerConfig = z.object({
   RUN_WAIT_MS: integer(1, 600_000).default(30_000),
   /** A run waits at most so long for a runner that takes it. Not set: a little less than its caller does (runTtlMs), who then hears why. */
   RUN_QUEUE_TTL_MS: integer(1).optional(),
+  /**
+   * How long after its longest wall time a run whose caller was told 202 is taken to be lost, and tried anew: the agent's grace, a sandbox that is found dead, a
+   * record that is written again and again.
+   */
+  RUN_ADOPTED_MARGIN_MS: integer(1).default(60_000),
   /** So many times a scheduled execution is handed out again before it is given up. A runner that drains gives back what only waited, which counts too. */
   DELIVERY_LIMIT: integer(0, 1_000).default(5),
 })

@@ -7,7 +7,8 @@ import { CallersClock } from './callers-clock.ts'
 import type { BrokerSettings } from './config.ts'
 import { type Broker, connectBroker, type Restart } from './connection.ts'
 import { Depths } from './depths.ts'
-import { replyAddress, wasDelivered } from './messages.ts'
+import { DurableSender } from './durable-sender.ts'
+import { encode, replyAddress, wasDelivered } from './messages.ts'
 import { Parking } from './parking.ts'
 import { ReplySender } from './reply-sender.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
@@ -40,6 +41,7 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
   readonly #options: ConsumerOptions
   readonly #names: Names
   readonly #replies: ReplySender
+  readonly #durable: DurableSender
   readonly #parking: Parking
   readonly #tickets: Tickets
   readonly #depths: Depths
@@ -57,7 +59,8 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
     this.#options = options
     this.#names = namesOf(options.settings.QUEUE_PREFIX)
     this.#replies = new ReplySender(this.#names.work, options.log)
-    this.#parking = new Parking(this.#names, this.#replies, options.log)
+    this.#durable = new DurableSender(this.#names.work, options.log)
+    this.#parking = new Parking(this.#names, { replies: this.#replies, durable: this.#durable }, options.log)
     this.#tickets = new Tickets(this.#names, options.log)
     this.#depths = new Depths(this.#names)
   }
@@ -77,6 +80,7 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
       setup: (model, restart) => this.#setUpReplies(model, restart),
       onDown: () => {
         this.#replies.lost()
+        this.#durable.lost()
         this.#parking.lost()
       },
     })
@@ -120,7 +124,7 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
       requeueDelayMs: REQUEUE_DELAY_MS,
       invalid: 'ack',
       parking: this.#parking,
-      toDelivery: (envelope: Envelope, message: ConsumeMessage) => this.#toDelivery(envelope, message, true),
+      toDelivery: (envelope: Envelope, message: ConsumeMessage) => this.#toDeadLetter(envelope, message),
       onDone: this.#onDone,
     } as const
     await this.#subscribe([deadLetters], [], DEAD_LETTER_CAPACITY, handler)
@@ -168,10 +172,11 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
     }
   }
 
-  /** What publishes: what is put aside for a newer runner goes the same way as replies. */
+  /** What publishes: what is put aside for a newer runner, or scheduled anew, goes the same way as replies. */
   async #setUpReplies(model: ChannelModel, restart: Restart): Promise<void> {
     await this.#replies.open(model, restart)
     await this.#declare(model, [])
+    this.#durable.open(model)
     this.#parking.open(model)
   }
 
@@ -197,6 +202,14 @@ export class RabbitConsumer implements Consumer, QueueDepths, AsyncDisposable {
     this.#depths.lost()
     this.#tickets.lost()
     for (const subscription of this.#subscriptions.values()) subscription.lost()
+  }
+
+  #toDeadLetter(envelope: Envelope, message: ConsumeMessage): Delivery {
+    const delivery = this.#toDelivery(envelope, message, true)
+    if (delivery.reply === undefined) return delivery
+    const queue = this.#names.executions(envelope.program.language)
+    const reschedule = async () => (await this.#durable.send(queue, encode(envelope), envelope.id)) === 'confirmed'
+    return { ...delivery, reschedule }
   }
 
   #toDelivery(envelope: Envelope, message: ConsumeMessage, redelivered: boolean): Delivery {

@@ -43,6 +43,16 @@ export function runProperties(id: string, replyTo: string, replyBefore: number):
   }
 }
 
+/** Of the copy of a run that outlasts its wait: nobody takes it, and when it expires it is a dead letter. */
+export function adoptedProperties(
+  id: string,
+  replyTo: string,
+  replyBefore: number,
+  expiration: number,
+): Options.Publish {
+  return { ...runProperties(id, replyTo, replyBefore), persistent: true, expiration }
+}
+
 export function encode(value: Envelope | Reply): Buffer {
   return Buffer.from(JSON.stringify(value))
 }

@@ -4,16 +4,13 @@ import { toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Verdict } from '../core/ports.ts'
 import { systemClock } from '../core/time.ts'
-import { ConfirmedChannel } from './confirmed-channel.ts'
-import { decodeEnvelope, replyAddress, scheduleProperties } from './messages.ts'
+import type { DurableSender } from './durable-sender.ts'
+import { decodeEnvelope, replyAddress } from './messages.ts'
 import type { ReplySender } from './reply-sender.ts'
 import type { Names } from './topology.ts'
 
 /** Said to the caller of a run. */
 const NEWER = 'Only a newer version of Runlet can run this, and there is none'
-
-/** How long a broker that says nothing is borne. */
-const PATIENCE_MS = 5_000
 
 /** Between two looks. A runner that starts looks at once; later ones find what an older runner parked that drained meanwhile. */
 const LOOK_MS = 60_000
@@ -26,30 +23,33 @@ const LOOK_MS = 60_000
 export class Parking {
   readonly #names: Names
   readonly #replies: Pick<ReplySender, 'send'>
+  readonly #durable: Pick<DurableSender, 'send'>
   readonly #log: Log
   readonly #stopping = new AbortController()
   #model: ChannelModel | undefined
-  #publishing: Promise<ConfirmedChannel> | undefined
   /** Messages that were found to be unreadable: as long as there are as many, nothing has come. */
   #known = 0
 
-  constructor(names: Names, replies: Pick<ReplySender, 'send'>, log: Log) {
+  constructor(
+    names: Names,
+    { replies, durable }: { replies: Pick<ReplySender, 'send'>; durable: Pick<DurableSender, 'send'> },
+    log: Log,
+  ) {
     this.#names = names
     this.#replies = replies
+    this.#durable = durable
     this.#log = log
   }
 
-  /** A connection is there that may publish, and the queues too. */
+  /** A connection is there, and the queues too. */
   open(model: ChannelModel): void {
     this.#model = model
-    this.#publishing = undefined
     this.#known = 0
     void this.#lookAgainAndAgain(model)
   }
 
   lost(): void {
     this.#model = undefined
-    this.#publishing = undefined
   }
 
   /** Looks no more. What is being looked at goes back when the connection closes. */
@@ -68,38 +68,10 @@ export class Parking {
       return 'ack'
     }
     const id = typeof properties.messageId === 'string' ? properties.messageId : randomUUID()
-    const outcome = await this.#publish(this.#names.parked, content, id)
+    const outcome = await this.#durable.send(this.#names.parked, content, id)
     this.#log.warn({ id, version, outcome }, 'An execution is for a newer Runlet, and is put aside for it')
     // Where it is not sure that it is there, it stays where it was: twice is better than not at all.
     return outcome === 'confirmed' ? 'ack' : 'requeue'
-  }
-
-  async #publish(queue: string, content: Buffer, messageId: string) {
-    try {
-      const model = this.#model
-      if (model === undefined) return 'unsent'
-      const channel = await this.#openChannel(model)
-      return await channel.publish(queue, content, { ...scheduleProperties(messageId, true), messageId })
-    } catch (thrown: unknown) {
-      this.#log.debug({ reason: toError(thrown).message }, 'There is no channel to put executions aside')
-      return 'unsent'
-    }
-  }
-
-  #openChannel(model: ChannelModel): Promise<ConfirmedChannel> {
-    if (this.#publishing !== undefined) return this.#publishing
-    const forget = () => {
-      if (this.#publishing === opening) this.#publishing = undefined
-    }
-    const opening = model.createConfirmChannel().then((channel) => {
-      // What was in flight hears of it.
-      channel.on('error', () => undefined)
-      channel.on('close', forget)
-      return new ConfirmedChannel(channel, this.#names.work, PATIENCE_MS)
-    })
-    opening.catch(forget)
-    this.#publishing = opening
-    return opening
   }
 
   async #lookAgainAndAgain(model: ChannelModel): Promise<void> {
@@ -141,7 +113,7 @@ export class Parking {
     const decoded = decodeEnvelope(content)
     if (!('value' in decoded)) return 'newer'
     const { id, program } = decoded.value
-    const outcome = await this.#publish(this.#names.executions(program.language), content, id)
+    const outcome = await this.#durable.send(this.#names.executions(program.language), content, id)
     return outcome === 'confirmed' ? 'back' : 'later'
   }
 }

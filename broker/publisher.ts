@@ -11,7 +11,7 @@ import { type Broker, connectBroker, type Restart } from './connection.ts'
 import { Current } from './current.ts'
 import { Depths } from './depths.ts'
 import { HeldExecutions } from './held-executions.ts'
-import { decodeReply, encode, runProperties, scheduleProperties } from './messages.ts'
+import { adoptedProperties, decodeReply, encode, runProperties, scheduleProperties } from './messages.ts'
 import { PendingRuns, type RunAnswer } from './pending-runs.ts'
 import { RunWatch } from './run-watch.ts'
 import { Tickets } from './tickets.ts'
@@ -119,7 +119,8 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   }
 
   /**
-   * Hands over an execution and waits for its end; undefined when it outlasts `waitMs`. When the connection breaks meanwhile this replica's reply queue is gone
+   * Hands over an execution and waits for its end; undefined when it outlasts `waitMs` and has been adopted: the broker has it on disk then, and it is run anew
+   * when it does not end. When the connection breaks meanwhile this replica's reply queue is gone
    * with it, so the wait ends at once with queue_unavailable: the execution may still run and be recorded under its id.
    * @throws AppError overloaded; queue_full; queue_unavailable; what the runner replied
    */
@@ -142,7 +143,16 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
     void outcome.then((seen) => {
       if (seen !== 'confirmed') this.#pending.fail(envelope.id, this.#failure(seen, envelope, session))
     })
-    return await answer
+    return (await answer) ?? (await this.#adopt(envelope, session, replyBefore))
+  }
+
+  async #adopt(envelope: Envelope, session: Session, replyBefore: number): Promise<undefined> {
+    const { id, program } = envelope
+    const endsWithin = program.limits.wallTimeMs + this.#options.settings.RUN_ADOPTED_MARGIN_MS
+    const properties = adoptedProperties(id, session.replyQueue, replyBefore, endsWithin)
+    const message = { ...properties, messageId: id }
+    const outcome = await session.scheduled.publish(this.#names.adopted, encode(envelope), message)
+    if (outcome !== 'confirmed') throw this.#failure(outcome, envelope, session)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -17,6 +17,7 @@ describe('the settings', () => {
       QUEUE_MAX_LENGTH: 100_000,
       RUN_QUEUE_MAX_LENGTH: 100,
       RUN_WAIT_MS: 30_000,
+      RUN_ADOPTED_MARGIN_MS: 60_000,
       DELIVERY_LIMIT: 5,
     })
   })
@@ -61,6 +62,11 @@ describe('the topology', () => {
         },
         { name: 'runlet.parked', exchange: 'runlet.work', arguments: { 'x-queue-type': 'classic' } },
         {
+          name: 'runlet.adopted',
+          exchange: 'runlet.work',
+          arguments: { 'x-queue-type': 'classic', 'x-dead-letter-exchange': 'runlet.dead-letters' },
+        },
+        {
           name: 'runlet.executions.python',
           exchange: 'runlet.work',
           arguments: {
@@ -89,7 +95,7 @@ describe('the topology', () => {
 
   it('has two queues for each further language', () => {
     const names = describeTopology(settings, ['python', 'bash']).queues.map(({ name }) => name)
-    expect(names.slice(4)).toEqual(['runlet.executions.bash', 'runlet.runs.bash'])
+    expect(names.slice(5)).toEqual(['runlet.executions.bash', 'runlet.runs.bash'])
   })
 
   it('keeps every name under the prefix', () => {
@@ -139,6 +145,8 @@ describe('declaring', () => {
     'bind dead-letters',
     'declare parked',
     'bind parked',
+    'declare adopted',
+    'bind adopted',
     'declare executions.python',
     'bind executions.python',
     'declare runs.python',

@@ -31,6 +31,8 @@ export interface Names {
   deadLetters: string
   /** What only a newer Runlet can read (parking.ts). */
   parked: string
+  /** Runs whose callers were told 202, until they must have ended. */
+  adopted: string
   executions(language: string): string
   runs(language: string): string
   replies(replica: string): string
@@ -44,6 +46,7 @@ export function namesOf(prefix: string): Names {
     deadLetterExchange: `${prefix}dead-letters`,
     deadLetters: `${prefix}dead-letters`,
     parked: `${prefix}parked`,
+    adopted: `${prefix}adopted`,
     executions: (language) => `${prefix}executions.${language}`,
     runs: (language) => `${prefix}runs.${language}`,
     replies: (replica) => `${prefix}replies.${replica}`,
@@ -69,6 +72,7 @@ export function describeTopology(settings: TopologySettings, languages: Iterable
     queues: [
       { name: names.deadLetters, arguments: { 'x-queue-type': 'classic' }, exchange: names.deadLetterExchange },
       { name: names.parked, arguments: { 'x-queue-type': 'classic' }, exchange: names.work },
+      adoptedQueue(names),
       ...queues,
     ],
   }
@@ -106,6 +110,15 @@ function runQueue(names: Names, language: string, settings: TopologySettings): Q
       'x-dead-letter-exchange': names.deadLetterExchange,
     },
   }
+}
+
+/**
+ * A run is in no file, and once its caller has been told 202 it must outlive the broker and the runner that has it. What is here has a time to live of its own, in
+ * which it ends and is recorded; as a dead letter it is then found to have ended, or is run anew. It costs nothing where a run ends in time.
+ */
+function adoptedQueue(names: Names): QueueDeclaration {
+  const settings = { 'x-queue-type': 'classic', 'x-dead-letter-exchange': names.deadLetterExchange }
+  return { name: names.adopted, arguments: settings, exchange: names.work }
 }
 
 /** The broker's answer to a declaration that contradicts what exists. */

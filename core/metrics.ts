@@ -48,7 +48,7 @@ export const LABELS = {
     '`start`: it could not be started; `no_room`: a quota or full nodes refused it; `lost_idle`, `lost_claimed`: it ended before its time',
   verdict: '`ack`, `requeue`, `dead-letter`',
   queue: '`executions`, `runs`, `dead-letters`, `parked` (for a newer version of Runlet)',
-  end: '`recorded` as lost; `answered`: its caller heard that there was no capacity; `known`: it had ended after all; `failed`: the end could not be recorded, and is tried again',
+  end: '`recorded` as lost; `answered`: its caller heard that there was no capacity; `known`: it had ended after all; `rescheduled`: a run that goes on as a scheduled execution, as its caller was told 202; `failed`: nothing of this could be done, and it is tried again',
   cause: '`silent`: it said nothing for too long; `gone`: too old to go on from (410); `failed`: anything else',
 } as const
 

@@ -42,6 +42,11 @@ export interface Delivery {
   reply?: ((reply: Reply) => void) | undefined
   /** Unix milliseconds at which the waiting caller gives up; undefined for a scheduled execution. */
   replyBefore?: number | undefined
+  /**
+   * Only where a run was given up whose caller may have been told 202: hands it over anew, as a scheduled execution, so that it is tried as often as one. False
+   * when the queue did not take it. Never rejects.
+   */
+  reschedule?: (() => Promise<boolean>) | undefined
   /** False as soon as the queue may have handed it to somebody else: its connection is gone. Always held when this is missing. */
   isHeld?: (() => boolean) | undefined
   /** Its part of the trace of the request that it comes from, where requests are traced. */

@@ -22,15 +22,21 @@ function arrange() {
     settings: DEFAULT_SETTINGS,
     recordRetryMs: [10],
   })
+  const queue = { takes: true, scheduled: 0 }
+  const reschedule = async () => {
+    if (queue.takes) queue.scheduled++
+    return queue.takes
+  }
   const letter = (replyIn?: number): Delivery => ({
     envelope: anEnvelope(1),
     redelivered: true,
     ...(replyIn !== undefined && {
       reply: (reply) => void replies.push(reply),
       replyBefore: clock.now() + replyIn,
+      reschedule,
     }),
   })
-  return { clock, recorder, metrics, replies, handle, letter }
+  return { clock, recorder, metrics, replies, queue, handle, letter }
 }
 
 describe('a dead letter', () => {
@@ -58,22 +64,40 @@ describe('a dead letter', () => {
   })
 
   it('of a run whose caller still waits is answered, and nothing is kept', async () => {
-    const { recorder, replies, handle, letter, metrics } = arrange()
+    const { recorder, replies, queue, handle, letter, metrics } = arrange()
     expect(await handle(letter(1_000))).toBe('ack')
+    expect(queue.scheduled).toBe(0)
     expect(metrics.get('runlet_dead_letters_total', 'python', 'answered')).toBe(1)
     expect(replies).toEqual([{ id: ID, error: { code: 'no_capacity', message: expect.any(String) } }])
     expect(recorder.records.size).toBe(0)
   })
 
   it.each([-1, 0, 40])(
-    'of a run whose caller gives up in %i ms is recorded, as they may have been told to ask again, and answered, as our clock may be wrong',
+    'of a run whose caller gives up in %i ms goes on as a scheduled execution, as they may have been told 202',
     async (ms) => {
-      const { recorder, replies, handle, letter } = arrange()
+      const { recorder, replies, queue, metrics, handle, letter } = arrange()
       expect(await handle(letter(ms))).toBe('ack')
-      expect(replies).toEqual([{ id: ID, error: { code: 'no_capacity', message: expect.any(String) } }])
-      expect(recorder.records.get(ID)?.result.status).toBe('lost')
+      expect(queue.scheduled).toBe(1)
+      expect(replies).toEqual([])
+      expect(recorder.records.size).toBe(0)
+      expect(metrics.get('runlet_dead_letters_total', 'python', 'rescheduled')).toBe(1)
     },
   )
+
+  it('of a run that did end after all is not run again', async () => {
+    const { recorder, queue, handle, letter } = arrange()
+    await recorder.record(aRecord(1))
+    expect(await handle(letter(-1))).toBe('ack')
+    expect(queue.scheduled).toBe(0)
+  })
+
+  it('of a run comes again when it can not be scheduled', async () => {
+    const { recorder, queue, metrics, handle, letter } = arrange()
+    queue.takes = false
+    expect(await handle(letter(-1))).toBe('requeue')
+    expect(recorder.records.size).toBe(0)
+    expect(metrics.get('runlet_dead_letters_total', 'python', 'failed')).toBe(1)
+  })
 
   it.each([
     ['looked for', 1],

@@ -174,6 +174,52 @@ describe('a run', () => {
     await expect(publisher.run(envelope(), 30_000)).rejects.toMatchObject({ code: 'no_capacity' })
   })
 
+  it('that is given up when its caller no longer waits can be scheduled anew, marked as tried before', async () => {
+    await using world = await open({ RUN_QUEUE_TTL_MS: 100 })
+    const publisher = await world.publisher()
+    const consumer = await world.consumer()
+    const sent = envelope('outlasts the wait')
+    const scheduled = answering('dead-letter')
+    // Its sandbox is lost after its caller was told 202, when its time in the queue is over.
+    await consumer.consume('python', 1, async (delivery) => {
+      if (delivery.reply === undefined) return await scheduled.handle(delivery)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      return 'requeue'
+    })
+    expect(await publisher.run(sent, 200)).toBeUndefined()
+    const dead: Delivery[] = []
+    const taken: (boolean | undefined)[] = []
+    await consumer.consumeDeadLetters(async (delivery) => {
+      dead.push(delivery)
+      taken.push(await delivery.reschedule?.())
+      return 'ack'
+    })
+    await until(() => dead.length === 2)
+    expect(taken).toEqual([true, undefined])
+    expect(scheduled.deliveries).toMatchObject([{ envelope: sent, redelivered: true }])
+    // The second time it is a scheduled execution that was given up.
+    expect(dead[1]?.envelope).toEqual(sent)
+    expect(dead[1]?.reschedule).toBeUndefined()
+  })
+
+  it('that is given up stays among the dead letters while its queue is full', async () => {
+    await using world = await open({ RUN_QUEUE_TTL_MS: 100, QUEUE_MAX_LENGTH: 1 })
+    const publisher = await world.publisher()
+    await firstError(() => publisher.schedule(envelope()), 50)
+    expect(await publisher.run(envelope(), 200)).toBeUndefined()
+    const taken: (boolean | undefined)[] = []
+    const consumer = await world.consumer()
+    await consumer.consumeDeadLetters(async (delivery) => {
+      const done = await delivery.reschedule?.()
+      taken.push(done)
+      return done ? 'ack' : 'requeue'
+    })
+    await until(() => taken.length === 1)
+    await consumer.consume('python', 4, answering().handle)
+    await until(() => taken.includes(true))
+    expect(taken[0]).toBe(false)
+  })
+
   it('answers nobody whose address is not a reply queue of ours', async () => {
     await using world = await open()
     await world.publisher()

@@ -24,6 +24,9 @@ async function openThroughProxy() {
   }
 }
 
+/** RabbitMQ 3.10 writes the term of a new quorum queue to disk within a second or two; killed before, that queue never has a leader again. */
+const termWritten = () => new Promise((resolve) => setTimeout(resolve, 4_000))
+
 const codeOf = (error: unknown) => (error as { code?: unknown }).code
 
 describe('a broken connection', () => {
@@ -167,8 +170,7 @@ describe('a broker that is away', () => {
     await consumer.consume('python', 0, handle)
     const confirmed = Array.from({ length: 20 }, (_, index) => envelope(`survivor ${index}`))
     await Promise.all(confirmed.map((sent) => publisher.schedule(sent)))
-    // RabbitMQ 3.10 writes the term of a new quorum queue to disk within a second or two; killed before, that queue never has a leader again.
-    await new Promise((resolve) => setTimeout(resolve, 4_000))
+    await termWritten()
     await server.kill()
     await until(() => !publisher.connected && !consumer.connected)
     await server.start()
@@ -178,5 +180,35 @@ describe('a broker that is away', () => {
     expect(confirmed.filter(({ id }) => !seen.includes(id))).toEqual([])
     await until(() => publisher.connected)
     expect((await publisher.run(envelope('last'), 10_000))?.result.stdout).toBe('last')
+  }, 120_000)
+
+  it('and takes the runner with it loses no run that was answered with 202', async () => {
+    await using server = await startRabbitmq()
+    const log = new LogLines()
+    const settings = BrokerConfig.parse({ AMQP_URL: server.url, RUN_ADOPTED_MARGIN_MS: '6000' })
+    await using publisher = await connectPublisher({ settings, languages: ['python'], log })
+    await until(() => publisher.connected)
+    const taken: string[] = []
+    {
+      await using consumer = await connectConsumer({ settings, log })
+      await consumer.consume('python', 1, ({ envelope: { program } }) => {
+        taken.push(program.code)
+        return new Promise(() => undefined)
+      })
+      const sent = envelope('outlasts the wait')
+      sent.program.limits.wallTimeMs = 1_000
+      expect(await publisher.run(sent, 500)).toBeUndefined()
+      expect(taken).toEqual(['outlasts the wait'])
+      await termWritten()
+      await server.kill()
+    }
+    await server.start()
+    await using consumer = await connectConsumer({ settings, log })
+    const scheduled = answering()
+    await consumer.consume('python', 1, scheduled.handle)
+    await consumer.consumeDeadLetters(async ({ reschedule }) => ((await reschedule?.()) ? 'ack' : 'requeue'))
+    await until(() => scheduled.deliveries.length === 1)
+    expect(scheduled.deliveries).toMatchObject([{ envelope: { program: { code: taken[0] } }, redelivered: true }])
+    expect(scheduled.deliveries[0]?.reply).toBeUndefined()
   }, 120_000)
 })

@@ -84,6 +84,7 @@
   "RUN_QUEUE_MAX_LENGTH" $values.queue.runMaxLength
   "RUN_WAIT_MS" $values.api.runWaitMs
   "RUN_QUEUE_TTL_MS" $values.queue.runTtlMs
+  "RUN_ADOPTED_MARGIN_MS" $values.queue.runAdoptedMarginMs
   "DELIVERY_LIMIT" $values.queue.deliveryLimit
   "TRACES_ENDPOINT" $values.telemetry.traces.endpoint
   "TRACES_RATIO" $values.telemetry.traces.ratio
