@@ -76,19 +76,21 @@ export async function timeParallel(
   return { times, perSecond: (total * 1000) / (performance.now() - start) }
 }
 
-/** Requests a second that `GET check` of a finished execution answers, from 32 callers. */
+/** Requests a second that `GET check` of a finished execution answers, from 32 callers, after as many that a server which has just started learns from. */
 export async function rateOfCheck(base: string, total: number): Promise<{ times: number[]; perSecond: number }> {
   const scheduled = JSON.parse((await send(`${base}/api/schedule`, 'POST', PROGRAMS.python)).body) as { id: string }
   const url = `${base}/api/schedule/check/${scheduled.id}`
   const finished = await send(`${url}?wait=60`, 'GET')
   if (!finished.body.includes('succeeded'))
     throw new Error(`The execution to check did not finish: ${finished.body.slice(0, 300)}`)
-  return timeParallel(32, total, async () => {
+  const check = async () => {
     const start = performance.now()
     const { status } = await send(url, 'GET')
     if (status !== 200) throw new Error(`check answered ${status}`)
     return performance.now() - start
-  })
+  }
+  await timeParallel(32, total, check)
+  return timeParallel(32, total, check)
 }
 
 /** One sample of a Prometheus text, summed over its labels. */
