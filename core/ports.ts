@@ -136,7 +136,14 @@ export interface Recorder {
    * Keeps the end of an execution for good. The first record of an id stays, and there is never a second one: so a sandbox is given only by the first attempt at
    * an execution, and while the execution is held; all other attempts share one place for each id.
    */
-  record(record: ExecutionRecord, sandbox?: Sandbox, isHeld?: () => boolean): Promise<void>
+  record(record: ExecutionRecord, sandbox?: Sandbox, options?: RecordOptions): Promise<void>
+}
+
+export interface RecordOptions {
+  /** See Delivery. */
+  isHeld?: (() => boolean) | undefined
+  /** Nobody waits for it, as its caller has the result: it may be written a little later, together with others. */
+  unhurried?: boolean
 }
 
 export type Lookup = { status: 'queued' | 'running' } | { status: 'final'; record: ExecutionRecord }

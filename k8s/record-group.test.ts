@@ -16,7 +16,8 @@ const record = (count: number, stdout = ''): ExecutionRecord => ({
   ...{ acceptedAt: 1, startedAt: 2, finishedAt: 3, digest: 'd' },
   result: { ...emptyResult(count % 2 ? 'failed' : 'succeeded'), stdout },
 })
-const yes = () => true
+const hurried = { mayWrite: () => true, unhurried: false }
+const unhurried = { ...hurried, unhurried: true }
 
 async function world() {
   const kube = new FakeKube()
@@ -32,8 +33,8 @@ async function world() {
 describe('RecordGroup', () => {
   it('writes a lone record at once, and what finishes soon after it together', async () => {
     const { group, clock, writes, kube, job } = await world()
-    await group.add(record(0), yes)
-    const rest = [1, 2, 3].map((count) => group.add(record(count), yes))
+    await group.add(record(0), hurried)
+    const rest = [1, 2, 3].map((count) => group.add(record(count), hurried))
     await clock.advance(250)
     expect(await Promise.all(rest)).toEqual([true, true, true])
     expect(writes()).toEqual(['PATCH', 'PATCH'])
@@ -53,7 +54,7 @@ describe('RecordGroup', () => {
     let count = 0
     const written = async (records: number, milliseconds: number) => {
       const before = writes().length
-      for (let index = 0; index < records; index++) void group.add(record(count++), yes)
+      for (let index = 0; index < records; index++) void group.add(record(count++), hurried)
       await clock.advance(milliseconds)
       return writes().length - before
     }
@@ -64,9 +65,29 @@ describe('RecordGroup', () => {
     expect(await written(0, 1)).toBe(1)
   })
 
+  it('lets records that nobody waits for wait for each other, but not when there are plenty or one of the others comes', async () => {
+    const { group, clock, writes } = await world()
+    let count = 0
+    const written = async (records: number, milliseconds: number, writing = unhurried) => {
+      const before = writes().length
+      for (let index = 0; index < records; index++) void group.add(record(count++), writing)
+      await clock.advance(milliseconds)
+      return writes().length - before
+    }
+    expect(await written(1, 0)).toBe(1)
+    expect(await written(1, 500)).toBe(0)
+    expect(await written(5, 499)).toBe(0)
+    expect(await written(5, 1)).toBe(1)
+    expect(await written(5, 200)).toBe(0)
+    expect(await written(1, 0, hurried)).toBe(1)
+    expect(await written(24, 99)).toBe(0)
+    expect(await written(0, 1)).toBe(1)
+    expect(clock.sleeping).toBe(0)
+  })
+
   it('goes on with Jobs that hold records only when the first has its share', async () => {
     const { group, clock, kube } = await world()
-    const adding = [0, 1, 2].map((count) => group.add(record(count, 'x'.repeat(PAGE_BYTES * 0.7)), yes))
+    const adding = [0, 1, 2].map((count) => group.add(record(count, 'x'.repeat(PAGE_BYTES * 0.7)), hurried))
     await clock.advance(500)
     expect(await Promise.all(adding)).toEqual([true, true, true])
     const jobs = kube.all('jobs')
@@ -78,13 +99,13 @@ describe('RecordGroup', () => {
   it('finds another Job where its own is gone', async () => {
     const { group, kube } = await world()
     await kube.call({ method: 'DELETE', path: `${JOBS}/python-1` })
-    expect(await group.add(record(0), yes)).toBe(true)
+    expect(await group.add(record(0), hurried)).toBe(true)
     expect(kube.all('jobs').map(({ metadata }) => metadata.name)).toEqual(['python-1-records-1'])
   })
 
   it('writes nothing that may not be written any more', async () => {
     const { group, writes } = await world()
-    expect(await group.add(record(0), () => false)).toBe(false)
+    expect(await group.add(record(0), { mayWrite: () => false })).toBe(false)
     expect(writes()).toEqual([])
   })
 
@@ -93,7 +114,7 @@ describe('RecordGroup', () => {
     await group.mark(id(0))
     const status = () => kube.all('jobs')[0]?.metadata.labels?.[`runlet.dev/execution-${id(0)}`]
     expect(status()).toBe('running')
-    await group.add(record(0), yes)
+    await group.add(record(0), hurried)
     expect(status()).toBe('succeeded')
   })
 })

@@ -7,7 +7,7 @@
 import { AppError, toError } from '../core/errors.ts'
 import type { ExecutionRecord } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
-import type { Clock } from '../core/time.ts'
+import { type Clock, NOT_NEEDED } from '../core/time.ts'
 import type { HeldJob } from './held-job.ts'
 import { buildRecordJob } from './job-spec.ts'
 import type { Jobs } from './jobs.ts'
@@ -30,11 +30,16 @@ export interface RecordGroupOptions {
   log: Log
 }
 
-interface Entry {
-  record: ExecutionRecord
-  text: string
+interface Writing {
   /** Asked right before each attempt to write. */
   mayWrite: () => boolean
+  /** Nobody waits for it. */
+  unhurried?: boolean | undefined
+}
+
+interface Entry extends Writing {
+  record: ExecutionRecord
+  text: string
   done: PromiseWithResolvers<boolean>
 }
 
@@ -49,13 +54,17 @@ interface Page {
 }
 
 /**
- * From the beginning of one write to that of the next: a lone record is written at once, and under load one write holds what ended meanwhile. A patch is 6 to 10
- * CPU-ms of the API server, as much as an execution itself (docs/adr/0008): so the fewer records there were in the last one, the longer the next one waits.
+ * From the beginning of one write to that of the next: a lone record is written at once, and under load one write holds what ended meanwhile. A patch is 6 to 30
+ * CPU-ms of the API server, as much as an execution itself or more (docs/adr/0008): so the fewer records there were in the last one, the longer the next one waits.
  */
 const SPACING_MS = 100
 const LONGEST_SPACING_MS = 250
 /** Records that make a patch worth its price. */
 const ENOUGH = 8
+/** Where nobody waits for any of them: a record is what a second attempt and those who look later find. Not longer, as a runner that dies then runs them again. */
+const UNHURRIED_MS = 1_000
+/** So many of them do not wait for that. */
+const PLENTY = 24
 /** Of one Job's records. Each patch costs the API server, etcd and every watcher in proportion to what is there already. */
 export const PAGE_BYTES = 48 * 1024
 /** The time of a Job that only holds records begins to run at once, so it takes none for longer. */
@@ -70,7 +79,9 @@ export class RecordGroup {
   #page: Page
   #pages = 0
   #writing = false
-  #nextAt = Number.NEGATIVE_INFINITY
+  #more = new AbortController()
+  /** When the last write began, and how many records it had. */
+  #last = { at: Number.NEGATIVE_INFINITY, records: 0 }
 
   constructor(options: RecordGroupOptions) {
     this.#options = options
@@ -82,15 +93,12 @@ export class RecordGroup {
    * Writes a record together with others. False when it has to be kept elsewhere: it may not be written here any more, or the cluster does not take it here.
    * @throws AppError store_unavailable
    */
-  async add(record: ExecutionRecord, mayWrite: () => boolean): Promise<boolean> {
+  async add(record: ExecutionRecord, writing: Writing): Promise<boolean> {
     this.#options.job.holdsRecord = true
-    const entry = {
-      record,
-      text: encodeRecord(record, this.#options.recordBytes),
-      mayWrite,
-      done: Promise.withResolvers<boolean>(),
-    }
+    const text = encodeRecord(record, this.#options.recordBytes)
+    const entry = { ...writing, record, text, done: Promise.withResolvers<boolean>() }
     this.#pending.push(entry)
+    this.#more.abort(NOT_NEEDED)
     void this.#writeAll()
     try {
       return await entry.done.promise
@@ -117,18 +125,32 @@ export class RecordGroup {
   async #writeAll(): Promise<void> {
     if (this.#writing) return
     this.#writing = true
-    const { clock } = this.#options
     while (this.#pending.length > 0) {
-      const wait = this.#nextAt - clock.monotonic()
-      if (wait > 0) await clock.sleep(wait)
+      await this.#untilDue()
       const entries = this.#take()
-      const spacing = Math.max(SPACING_MS, Math.min(LONGEST_SPACING_MS, (SPACING_MS * ENOUGH) / entries.length))
-      this.#nextAt = clock.monotonic() + spacing
+      this.#last = { at: this.#options.clock.monotonic(), records: entries.length }
       await this.#write(entries)
       // A page was full: the rest has waited already.
-      if (this.#pending.length > 0 && this.#page.bytes >= PAGE_BYTES) this.#nextAt = 0
+      if (this.#pending.length > 0 && this.#page.bytes >= PAGE_BYTES) this.#last.at = Number.NEGATIVE_INFINITY
     }
     this.#writing = false
+  }
+
+  /** Waits for the time to write what is pending; what comes meanwhile may bring that forward. */
+  async #untilDue(): Promise<void> {
+    const { clock } = this.#options
+    for (;;) {
+      const wait = this.#last.at + this.#spacing() - clock.monotonic()
+      if (wait <= 0) return
+      this.#more = new AbortController()
+      await clock.sleep(wait, this.#more.signal).catch(() => {})
+    }
+  }
+
+  #spacing(): number {
+    if (this.#pending.every(({ unhurried }) => unhurried))
+      return this.#pending.length < PLENTY ? UNHURRIED_MS : SPACING_MS
+    return Math.max(SPACING_MS, Math.min(LONGEST_SPACING_MS, (SPACING_MS * ENOUGH) / this.#last.records))
   }
 
   /** What fits into the page, or into a new one. At least one, whatever its size: a Job holds 256 KiB, a record by itself less. */

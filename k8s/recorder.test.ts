@@ -141,7 +141,7 @@ describe('an attempt that is not the only one', () => {
     const { kube, clock, recorder, sandbox } = await world()
     let held = true
     kube.fail = ({ method }) => (method === 'PATCH' ? new KubeError(0, 'Unreachable', 'down') : undefined)
-    const done = recorder.record(record, sandbox, () => held)
+    const done = recorder.record(record, sandbox, { isHeld: () => held })
     await settled()
     held = false
     kube.fail = () => undefined

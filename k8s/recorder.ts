@@ -1,7 +1,7 @@
 import { AppError, toError } from '../core/errors.ts'
 import type { ExecutionRecord } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
-import type { Recorder, Sandbox } from '../core/ports.ts'
+import type { Recorder, RecordOptions, Sandbox } from '../core/ports.ts'
 import { type Clock, systemClock } from '../core/time.ts'
 import { type HeldJob, jobOf } from './held-job.ts'
 import type { KubeHttp } from './http.ts'
@@ -92,10 +92,10 @@ class JobRecorder implements Recorder {
     }
   }
 
-  async record(record: ExecutionRecord, sandbox?: Sandbox, isHeld?: () => boolean): Promise<void> {
+  async record(record: ExecutionRecord, sandbox?: Sandbox, options: RecordOptions = {}): Promise<void> {
     const patch = recordPatch(record, this.#options.config.RECORD_BYTES)
     const job = sandbox && jobOf(sandbox)
-    if (!(job && (await this.#onSandbox(job, record, patch, isHeld)))) await this.#onItsOwn(record, patch, job)
+    if (!(job && (await this.#onSandbox(job, record, patch, options)))) await this.#onItsOwn(record, patch, job)
   }
 
   /** Whether the Job took it: it may be gone, or be too full, or another attempt may have been given the execution by now. */
@@ -103,11 +103,11 @@ class JobRecorder implements Recorder {
     job: HeldJob,
     record: ExecutionRecord,
     patch: MetadataPatch,
-    isHeld: () => boolean = () => true,
+    { isHeld = () => true, unhurried }: RecordOptions,
   ): Promise<boolean> {
     const group = this.#groupOf(job)
     // An earlier attempt that shares its Job can't be ended by deleting that: so it is recorded there only while there can be no other.
-    if (group) return await group.add(record, () => isHeld() && this.#isYoung(record))
+    if (group) return await group.add(record, { mayWrite: () => isHeld() && this.#isYoung(record), unhurried })
     job.holdsRecord = true
     const write = async () => {
       if (!isHeld() || !this.#isSeen(job, record)) return false

@@ -27,6 +27,6 @@ export interface Capacity {
 export interface PoolSize {
   warm: number
   max: number
-  /** Deliveries that are taken beyond `max`: where records are written in groups, many that have run wait for theirs and need no sandbox any more. */
+  /** Deliveries that may be taken beyond `max`, at most: runner/lookahead.ts. None when it is missing. */
   ahead?: number
 }

@@ -26,7 +26,7 @@ describe('RunnerConfig', () => {
 
   it('takes more than may run at a time where records are written in groups', () => {
     const { python } = languages({ python: { image: 'p', tier: 'nested', max: 9 } })().LANGUAGES
-    expect(python?.pool).toMatchObject({ max: 9, ahead: 9 })
+    expect(python?.pool).toMatchObject({ max: 9, ahead: 72 })
   })
 
   it('tells the pool from the sandboxes, and leaves aliases to the api', () => {

@@ -6,6 +6,9 @@ import { NestedSettings, RunnerKubernetesConfig, SandboxSettings } from '../k8s/
 import { TracesConfig } from '../telemetry/open-traces.ts'
 import { DEFAULT_SETTINGS } from './settings.ts'
 
+/** Of `max`: so many deliveries may wait for nothing but their record. A group of records is written once a second, and a place serves some 10 in that time. */
+const AHEAD_FACTOR = 8
+
 /** One language as an operator describes it. What is not said here is about its sandboxes: k8s/settings.ts. */
 const LanguageSettings = z
   .strictObject({
@@ -23,7 +26,7 @@ const LanguageSettings = z
   })
   .refine(({ warm, max }) => warm <= max, 'warm is above max')
   .transform(({ aliases: _aliases, tier, nested, warm, max, ...sandbox }) => ({
-    pool: { warm, max, ahead: tier === 'nested' ? max : 0 },
+    pool: { warm, max, ahead: tier === 'nested' ? max * AHEAD_FACTOR : 0 },
     tier,
     nested,
     sandbox,

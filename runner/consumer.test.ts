@@ -35,8 +35,15 @@ async function arrange({ max = 2, ...over }: Partial<RunnerSettings> & { max?: n
   const gates = new Map([['python', gate]])
   const { recordRetryMs } = settings
   const ending = new AbortController()
-  const dependencies = { pool, gates, recorder, metrics, log, clock, settings, recordRetryMs, over: ending.signal }
-  const consumer = new ExecutionConsumer(dependencies)
+  const lingering = { now: 0 }
+  const linger = () => {
+    lingering.now++
+    return { [Symbol.dispose]: () => lingering.now-- }
+  }
+  const consumer = new ExecutionConsumer({
+    ...{ pool, gates, recorder, metrics, log, clock, settings, recordRetryMs, over: ending.signal },
+    lookaheads: new Map([['python', { linger }]]),
+  })
   const replies: Reply[] = []
   const scheduled = (over: Partial<Delivery> = {}): Delivery => ({
     envelope: anEnvelope(1),
@@ -46,7 +53,7 @@ async function arrange({ max = 2, ...over }: Partial<RunnerSettings> & { max?: n
   const run = (over: Partial<Delivery> = {}): Delivery =>
     scheduled({ reply: (reply) => void replies.push(reply), replyBefore: clock.now() + 10_000, ...over })
   await settled()
-  return { clock, provider, recorder, metrics, log, pool, gate, consumer, ending, replies, scheduled, run }
+  return { clock, provider, recorder, metrics, log, pool, gate, consumer, ending, lingering, replies, scheduled, run }
 }
 
 const never = () => new Promise<never>(() => {})
@@ -70,6 +77,26 @@ describe('a scheduled execution', () => {
     expect(recorder.sandboxes).toEqual(['python-1'])
     expect(metrics.get('runlet_executions_total', 'python', 'succeeded', 'warm')).toBe(1)
     expect(metrics.get('runlet_deliveries_total', 'python', 'ack')).toBe(1)
+  })
+
+  it('lingers from its end until its record is written, and its sandbox is free meanwhile', async () => {
+    const { consumer, provider, recorder, lingering, scheduled } = await arrange()
+    const written = Promise.withResolvers<void>()
+    recorder.busy = written.promise
+    const verdict = consumer.handle(scheduled())
+    expect(lingering.now).toBe(0)
+    await settled()
+    expect([lingering.now, provider.sandboxes[0]?.destroyed]).toEqual([1, 1])
+    written.resolve()
+    expect([await verdict, lingering.now]).toEqual(['ack', 0])
+  })
+
+  it('is recorded without hurry only where a caller has the result already', async () => {
+    const { consumer, recorder, scheduled, run } = await arrange()
+    await consumer.handle(scheduled())
+    await consumer.handle(run({ envelope: anEnvelope(2) }))
+    await consumer.handle(run({ envelope: anEnvelope(3), replyBefore: 0 }))
+    expect(recorder.options.map((options) => options?.unhurried)).toEqual([false, true, false])
   })
 
   it('is not run again when its record is there', async () => {

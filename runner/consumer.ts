@@ -25,10 +25,17 @@ export interface Entrance {
   enter(options: WaitOptions): Promise<Disposable>
 }
 
+/** Told of deliveries that have run and only wait for their record; runner/lookahead.ts. */
+export interface Lingerer {
+  linger(): Disposable
+}
+
 export interface ConsumerDependencies extends RecordDependencies {
   pool: Claimer
   /** One for each language that is consumed. */
   gates: ReadonlyMap<string, Entrance>
+  /** One for each language of which more is taken than may run. */
+  lookaheads: ReadonlyMap<string, Lingerer>
   settings: Patience & {
     graceMs: number
     markRunningAfterMs: number
@@ -105,6 +112,7 @@ export class ExecutionConsumer {
       this.#dependencies.metrics.add('runlet_run_retries_total', { language: delivery.envelope.program.language })
       return this.#attempt(delivery)
     })
+    using _lingering = this.#dependencies.lookaheads.get(delivery.envelope.program.language)?.linger()
     return (await kept) || answered ? 'ack' : 'requeue'
   }
 
@@ -175,6 +183,7 @@ export class ExecutionConsumer {
     const started = this.#dependencies.clock.monotonic()
     const kept = await keepRecord(record, place, this.#dependencies, {
       isHeld: () => isHeld(delivery),
+      unhurried: answered,
       insists: () => this.#insists(delivery, answered),
     })
     delivery.trace?.step('record', started, this.#dependencies.clock.monotonic(), { 'runlet.kept': kept })

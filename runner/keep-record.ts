@@ -2,7 +2,7 @@ import { toAppError, toError } from '../core/errors.ts'
 import type { ExecutionRecord } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import type { Metrics } from '../core/metrics.ts'
-import type { Recorder, Sandbox } from '../core/ports.ts'
+import type { Recorder, RecordOptions, Sandbox } from '../core/ports.ts'
 import { type Clock, NOT_NEEDED } from '../core/time.ts'
 
 export interface RecordDependencies {
@@ -17,9 +17,7 @@ export interface RecordDependencies {
 /** The recorder has tried for a while by itself before it says that the store is away. */
 const STORE_AWAY_MS = 1_000
 
-export interface KeepOptions {
-  /** See Recorder. */
-  isHeld?: (() => boolean) | undefined
+export interface KeepOptions extends RecordOptions {
   /** Asked when the last pause is used up: while it says so, that pause is made again and again. */
   insists?: () => boolean
 }
@@ -29,12 +27,12 @@ export async function keepRecord(
   record: ExecutionRecord,
   sandbox: Sandbox | undefined,
   { recorder, clock, metrics, log, recordRetryMs }: RecordDependencies,
-  { isHeld, insists = () => false }: KeepOptions = {},
+  { insists = () => false, ...options }: KeepOptions = {},
 ): Promise<boolean> {
   const started = clock.monotonic()
   for (let attempt = 0; attempt <= recordRetryMs.length || insists(); attempt++) {
     try {
-      await recorder.record(record, sandbox, isHeld)
+      await recorder.record(record, sandbox, options)
       const seconds = (clock.monotonic() - started) / 1000
       metrics.observe('runlet_record_seconds', {}, seconds)
       log.debug({ id: record.id, sandbox: sandbox?.name, seconds }, 'A record was written')

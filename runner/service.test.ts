@@ -48,7 +48,7 @@ async function arrange() {
     consumer,
     provider,
     recorder,
-    languages: { python: { warm: 1, max: 2 }, javascript: { warm: 1, max: 3, ahead: 2 } },
+    languages: { python: { warm: 1, max: 2 }, javascript: { warm: 1, max: 3, ahead: 6 } },
     metrics: new MemoryMetrics(),
     log: new MemoryLog(),
     clock,
@@ -61,7 +61,7 @@ async function arrange() {
 describe('startRunner', () => {
   it('takes as many of each language as may live, and those that only wait for their record, and the dead letters', async () => {
     const { consumer, runner, provider } = await arrange()
-    expect(consumer.capacities).toEqual({ python: 2, javascript: 5 })
+    expect(consumer.capacities).toEqual({ python: 2, javascript: 6 })
     expect(Object.keys(consumer.handlers)).toEqual(['python', 'javascript', 'dead'])
     expect(provider.starts.map((start) => start.language)).toEqual(['python', 'javascript'])
     expect(runner.capacity('javascript')).toMatchObject({ warm: 1, max: 3, idle: 1 })
@@ -75,6 +75,23 @@ describe('startRunner', () => {
     for (const [index, sandbox] of provider.sandboxes.entries()) sandbox.say(resultFrame(executionId(index + 1)))
     expect(await Promise.all(verdicts)).toEqual(['ack', 'ack'])
     expect(recorder.sandboxes).toEqual(['python-1', 'javascript-2'])
+  })
+
+  it('takes more of a language while many of it wait for nothing but their record', async () => {
+    const { consumer, provider, recorder } = await arrange()
+    const written = Promise.withResolvers<void>()
+    recorder.busy = written.promise
+    const verdicts: Promise<unknown>[] = []
+    for (let number = 1; number <= 3; number++) {
+      verdicts.push(consumer.deliver('javascript', number))
+      await settled()
+      const own = provider.sandboxes.filter(({ language }) => language === 'javascript')
+      own[number - 1]?.say(resultFrame(executionId(number)))
+      await settled()
+    }
+    expect(consumer.capacities).toEqual({ python: 2, javascript: 9 })
+    written.resolve()
+    expect(await Promise.all(verdicts)).toEqual(['ack', 'ack', 'ack'])
   })
 
   it('records what was given up', async () => {

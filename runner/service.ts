@@ -6,6 +6,7 @@ import type { Capacity, PoolSize } from './claim.ts'
 import { ExecutionConsumer } from './consumer.ts'
 import { createDeadLetterHandler } from './dead-letters.ts'
 import { Gate } from './gate.ts'
+import { Lookahead } from './lookahead.ts'
 import { Pool } from './pool.ts'
 import { QueueMeter } from './queue-meter.ts'
 import { DEFAULT_SETTINGS, type RunnerSettings } from './settings.ts'
@@ -64,14 +65,22 @@ export class Runner implements AsyncDisposable {
     const settings = this.#settings
     const { recordRetryMs } = settings
     const dependencies = { recorder, metrics, log, clock, settings, recordRetryMs }
+    const lookaheads = new Map<string, Lookahead>()
     const { handle } = new ExecutionConsumer({
       ...dependencies,
-      ...{ pool: this.#pool, gates: this.#gates, over: this.#over.signal },
+      ...{ pool: this.#pool, gates: this.#gates, lookaheads, over: this.#over.signal },
     })
     const deadLetters = createDeadLetterHandler(dependencies)
-    const consuming = Object.entries(languages).map(([language, { max, ahead = 0 }]) =>
-      consumer.consume(language, max + ahead, this.#tracked(this.#measured(handle))),
-    )
+    const consuming = Object.entries(languages).map(([language, { max, ahead: most = 0 }]) => {
+      const take = (ahead: number) => consumer.consume(language, max + ahead, this.#tracked(this.#measured(handle)))
+      const onChange = (ahead: number) => {
+        log.debug({ language, ahead }, 'The number of deliveries that are taken ahead has changed')
+        if (this.#drained === undefined) void take(ahead)
+      }
+      const lookahead = new Lookahead({ step: max, most, clock, onChange })
+      if (most > 0) lookaheads.set(language, lookahead)
+      return take(lookahead.ahead)
+    })
     await Promise.all([...consuming, consumer.consumeDeadLetters(this.#tracked(deadLetters))])
   }
 

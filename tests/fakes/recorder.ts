@@ -1,11 +1,12 @@
 import type { ExecutionRecord } from '../../core/execution.ts'
-import type { Recorder, Sandbox } from '../../core/ports.ts'
+import type { Recorder, RecordOptions, Sandbox } from '../../core/ports.ts'
 
 /** Keeps records in memory; the first `failures` writes fail. */
 export class FakeRecorder implements Recorder {
   readonly records = new Map<string, ExecutionRecord>()
   readonly running: string[] = []
   readonly sandboxes: (string | undefined)[] = []
+  readonly options: (RecordOptions | undefined)[] = []
   failures = 0
   /** What takeOver, markRunning and record wait for. */
   busy: Promise<void> = Promise.resolve()
@@ -20,8 +21,9 @@ export class FakeRecorder implements Recorder {
     await this.#work()
   }
 
-  async record(record: ExecutionRecord, sandbox?: Sandbox): Promise<void> {
+  async record(record: ExecutionRecord, sandbox?: Sandbox, options?: RecordOptions): Promise<void> {
     await this.#work()
+    this.options.push(options)
     this.sandboxes.push(sandbox?.name)
     if (!this.records.has(record.id)) this.records.set(record.id, record)
   }
