@@ -110,11 +110,25 @@ describe('RecordGroup', () => {
   })
 
   it('says that an execution runs until its record says more', async () => {
-    const { group, kube } = await world()
-    await group.mark(id(0))
+    const { group, kube, clock } = await world()
+    group.mark(id(0))
+    await clock.advance(0)
     const status = () => kube.all('jobs')[0]?.metadata.labels?.[`runlet.dev/execution-${id(0)}`]
     expect(status()).toBe('running')
     await group.add(record(0), hurried)
+    await clock.advance(5_000)
     expect(status()).toBe('succeeded')
+  })
+
+  it('says so no more where the record stands on another Job', async () => {
+    const { group, kube, clock } = await world()
+    group.mark(id(1))
+    await clock.advance(0)
+    const adding = [0, 1].map((count) => group.add(record(count, 'x'.repeat(PAGE_BYTES * 0.7)), hurried))
+    await clock.advance(5_000)
+    expect(await Promise.all(adding)).toEqual([true, true])
+    const [first, second] = kube.all('jobs').map(({ metadata }) => metadata.labels ?? {})
+    expect(first).not.toHaveProperty([`runlet.dev/execution-${id(1)}`])
+    expect(second?.[`runlet.dev/execution-${id(1)}`]).toBe('failed')
   })
 })

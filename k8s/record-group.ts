@@ -15,6 +15,7 @@ import { isAlreadyExists, KubeError } from './kube-error.ts'
 import { LABEL } from './labels.ts'
 import { encodeRecord, executionLabel, type MetadataPatch, recordKey } from './record.ts'
 import { retrying } from './retry.ts'
+import { RunningMarks } from './running-marks.ts'
 
 export interface RecordGroupOptions {
   /** The Job that the executions run on. */
@@ -74,7 +75,7 @@ const LABEL_BYTES = 90
 
 export class RecordGroup {
   readonly #options: RecordGroupOptions
-  readonly #marked = new Set<string>()
+  readonly #marks: RunningMarks
   #pending: Entry[] = []
   #page: Page
   #pages = 0
@@ -85,6 +86,7 @@ export class RecordGroup {
 
   constructor(options: RecordGroupOptions) {
     this.#options = options
+    this.#marks = new RunningMarks(options)
     const madeAt = Number.POSITIVE_INFINITY
     this.#page = { name: options.job.name, exists: true, madeAt, bytes: 0, executions: 0, succeeded: 0 }
   }
@@ -103,23 +105,13 @@ export class RecordGroup {
     try {
       return await entry.done.promise
     } finally {
-      await this.#unmark(record.id)
+      this.#marks.clear(record.id, false)
     }
   }
 
-  /** Says on the Job that an execution runs. @throws KubeError */
-  async mark(id: string): Promise<void> {
-    const { job, jobs } = this.#options
-    this.#marked.add(id)
-    await job.inOrder(() => jobs.patch(job.name, { metadata: { labels: { [executionLabel(id)]: 'running' } } }))
-  }
-
-  /** Its end stands on another Job: losing this is no harm. */
-  async #unmark(id: string): Promise<void> {
-    if (!this.#marked.delete(id)) return
-    const { job, jobs } = this.#options
-    const change = { metadata: { labels: { [executionLabel(id)]: null } } }
-    await job.inOrder(() => jobs.patch(job.name, change)).catch(() => {})
+  /** Says on the Job that an execution runs, unless it ends soon. */
+  mark(id: string): void {
+    this.#marks.set(id)
   }
 
   async #writeAll(): Promise<void> {
@@ -201,12 +193,10 @@ export class RecordGroup {
     const attempt = async (count: number) => {
       writing = entries.filter(({ mayWrite }) => mayWrite())
       if (writing.length > 0) await this.#send(writing, count)
+      for (const { record } of writing) this.#marks.clear(record.id, this.#page.name === job.name)
     }
     await job.inOrder(() => retrying(attempt, { clock, budgetMs }))
-    for (const entry of writing) {
-      this.#page.bytes += sizeOf(entry)
-      if (this.#page.name === job.name) this.#marked.delete(entry.record.id)
-    }
+    for (const entry of writing) this.#page.bytes += sizeOf(entry)
     this.#page.executions += writing.length
     this.#page.succeeded += succeededOf(writing)
     return new Set(writing)

@@ -74,10 +74,10 @@ class JobRecorder implements Recorder {
   async markRunning(id: string, sandbox: Sandbox): Promise<void> {
     const job = jobOf(sandbox)
     if (!job) return
+    const group = this.#groupOf(job)
+    if (group) return group.mark(id)
     const labels = { [LABEL.state]: 'running', [LABEL.executionId]: id }
     try {
-      const group = this.#groupOf(job)
-      if (group) return await group.mark(id)
       await job.inOrder(async () => {
         if (job.holdsRecord) return
         await this.#jobs.patch(job.name, { metadata: { labels } })
