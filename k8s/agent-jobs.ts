@@ -9,6 +9,7 @@ import type { ReadyFrame } from '../core/frames.ts'
 import type { Log } from '../core/log.ts'
 import type { SandboxEnd } from '../core/ports.ts'
 import { type Clock, NOT_NEEDED, systemClock } from '../core/time.ts'
+import { announceWarm } from './announce-warm.ts'
 import { attach } from './attach.ts'
 import type { Tell } from './events.ts'
 import { HeldJob } from './held-job.ts'
@@ -16,10 +17,9 @@ import type { KubeHttp } from './http.ts'
 import { CONTAINER } from './job-spec.ts'
 import { Jobs } from './jobs.ts'
 import { isAlreadyExists, isNotFound } from './kube-error.ts'
-import { ANNOTATION, LABEL } from './labels.ts'
+import { LABEL } from './labels.ts'
 import { PodStream } from './pod-stream.ts'
 import { type FollowedPod, PodTracker } from './pod-tracker.ts'
-import type { MetadataPatch } from './record.ts'
 import { retrying } from './retry.ts'
 import type { RunnerKubernetesConfig } from './settings.ts'
 import { startFailure, whenAttached } from './start.ts'
@@ -117,7 +117,7 @@ export class AgentJobs implements AsyncDisposable {
       clock: this.#clock,
     })
     const ready = await this.#handshake(stream, pod, signal)
-    this.#announceWarm(job, ready.version)
+    void announceWarm(job, ready.version, { jobs: this.#jobs, clock: this.#clock, log: this.#options.log })
     const examine = (reason: string) => this.#examine(job, pod, reason)
     return { job, ready, stream, examine, release: () => this.#release(job, pod) }
   }
@@ -157,20 +157,6 @@ export class AgentJobs implements AsyncDisposable {
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
-  }
-
-  /** For those who look; losing it is no harm. */
-  #announceWarm(job: HeldJob, version: string): void {
-    const change: MetadataPatch = {
-      metadata: { labels: { [LABEL.state]: 'warm' }, annotations: { [ANNOTATION.version]: version } },
-    }
-    if (job.shared) change.metadata.labels[LABEL.executions] = '0'
-    job.tell({ reason: 'Warm', message: `Its agent is ready, with version ${version}` })
-    job
-      .inOrder(() => this.#jobs.patch(job.name, change))
-      .catch((error: unknown) => {
-        this.#options.log.debug({ job: job.name, error: toError(error).message }, 'a Job could not be marked as warm')
-      })
   }
 
   async #examine(job: HeldJob, pod: FollowedPod, reason: string): Promise<SandboxEnd> {
