@@ -3,6 +3,7 @@ import { BY_HAND, rateByHand } from './by-hand.ts'
 import { kubectl, target } from './cluster.ts'
 import { startGoJudge } from './go-judge.ts'
 import { timeParallel, timeRun } from './http.ts'
+import { benchNeighbours } from './neighbours.ts'
 import { cpuByPart, PART_NAMES } from './processes.ts'
 import { summarize } from './statistics.ts'
 import type { Row } from './table.ts'
@@ -55,5 +56,6 @@ export async function benchNested(): Promise<Row[]> {
     const what = `go-judge, ${language}, ${BARE_AT_ONCE} callers`
     rows.push({ what, where: 'by hand', summary: { ...summarize(times), perSecond } })
   }
+  rows.push(...(await benchNeighbours(base)))
   return rows
 }

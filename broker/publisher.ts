@@ -1,26 +1,24 @@
-import { randomUUID } from 'node:crypto'
-import type { ChannelModel, ConsumeMessage } from 'amqplib'
-import { AppError, toError } from '../core/errors.ts'
+import type { ChannelModel } from 'amqplib'
+import { AppError } from '../core/errors.ts'
 import type { Envelope } from '../core/execution.ts'
 import type { Log } from '../core/log.ts'
 import type { Publisher } from '../core/ports.ts'
-import { systemClock } from '../core/time.ts'
 import type { BrokerSettings } from './config.ts'
 import { ConfirmedChannel, type Outcome } from './confirmed-channel.ts'
 import { type Broker, connectBroker, type Restart } from './connection.ts'
 import { Current } from './current.ts'
 import { Depths } from './depths.ts'
 import { HeldExecutions } from './held-executions.ts'
-import { adoptedProperties, decodeReply, encode, runProperties, scheduleProperties } from './messages.ts'
+import { adoptedProperties, encode, runProperties, scheduleProperties } from './messages.ts'
+import { MissingQueues } from './missing-queues.ts'
 import { PendingRuns, type RunAnswer } from './pending-runs.ts'
+import { openReplyQueue } from './reply-queue.ts'
 import { RunWatch } from './run-watch.ts'
 import { Tickets } from './tickets.ts'
 import { assertTopology, describeTopology, type Names, namesOf } from './topology.ts'
 
 /** How long a broker that is away or silent is waited for: a caller must have its 503 within 2 s. */
 const PATIENCE_MS = 1_500
-
-const REDECLARE_DELAY_MS = 1_000
 
 export interface PublisherOptions {
   settings: BrokerSettings
@@ -50,18 +48,20 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   readonly #depths: Depths
   readonly #runWatch: RunWatch
   readonly #held: HeldExecutions
-  readonly #declaring = new Set<string>()
   readonly #disposing = new AbortController()
+  readonly #missing: MissingQueues
   #broker: Broker | undefined
   readonly #session = new Current<Session>()
 
   constructor(options: PublisherOptions) {
     this.#options = options
     this.#names = namesOf(options.settings.QUEUE_PREFIX)
-    this.#tickets = new Tickets(this.#names, options.log)
+    const { settings, log } = options
+    this.#missing = new MissingQueues({ settings, log, signal: this.#disposing.signal })
+    this.#tickets = new Tickets(this.#names, log)
     this.#depths = new Depths(this.#names)
     this.#runWatch = new RunWatch(this.#names, this.#depths)
-    const attempts = options.settings.DELIVERY_LIMIT + 1
+    const attempts = settings.DELIVERY_LIMIT + 1
     this.#held = new HeldExecutions({ depths: this.#depths, languages: options.languages, attempts })
   }
 
@@ -173,22 +173,8 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
       )
       channel.on('close', () => restart('a channel of the publisher was closed'))
     }
-    const replyQueue = this.#names.replies(randomUUID())
-    await runs.assertQueue(replyQueue, {
-      exclusive: true,
-      autoDelete: true,
-      durable: false,
-      arguments: { 'x-queue-type': 'classic' },
-    })
-    await runs.bindQueue(replyQueue, this.#names.work, replyQueue)
-    await runs.consume(
-      replyQueue,
-      (message) => {
-        if (message === null) restart('the reply queue was deleted')
-        else this.#onReply(message)
-      },
-      { noAck: true },
-    )
+    const listening = { names: this.#names, pending: this.#pending, log, restart }
+    const replyQueue = await openReplyQueue(runs, listening)
     this.#tickets.open(model)
     this.#depths.open(model)
     this.#session.set({
@@ -206,18 +192,6 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
     this.#pending.failAll('queue_unavailable', 'The connection to the queue broke; the execution may still be recorded')
   }
 
-  #onReply(message: ConsumeMessage): void {
-    const decoded = decodeReply(message.content)
-    const id = String(message.properties.correlationId)
-    if ('fault' in decoded || decoded.value.id !== id) {
-      const fault = 'fault' in decoded ? decoded.fault : 'id: is not that of the message'
-      this.#options.log.error({ id, fault }, 'A reply from a runner is not valid')
-      this.#pending.fail(id, new AppError('internal', undefined, { cause: new Error(fault) }))
-    } else if (!this.#pending.answer(decoded.value)) {
-      this.#options.log.debug({ id }, 'A reply came too late')
-    }
-  }
-
   async #connectedSession(deadline: number): Promise<Session> {
     const session = await this.#session.within(deadline - performance.now())
     if (session === undefined) throw new AppError('queue_unavailable')
@@ -229,25 +203,8 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
     if (outcome === 'refused') return new AppError('queue_full')
     if (outcome !== 'unroutable') return new AppError('queue_unavailable', undefined, { cause: new Error(outcome) })
     const { language } = envelope.program
-    this.#declareAgain(language, session.model)
+    this.#missing.declare(language, session.model)
     return new AppError('queue_unavailable', `The queue for ${language} is missing and is made again`)
-  }
-
-  /**
-   * Not at once: RabbitMQ 3.10 tells consumers of a deleted queue that it is gone a moment later, and forgets to when there is one of the same name again.
-   */
-  #declareAgain(language: string, model: ChannelModel): void {
-    if (this.#declaring.has(language)) return
-    this.#declaring.add(language)
-    const { settings, log } = this.#options
-    log.error({ language }, 'The queue of a language is missing: declaring it again')
-    systemClock
-      .sleep(REDECLARE_DELAY_MS, this.#disposing.signal)
-      .then(() => assertTopology(() => model.createChannel(), describeTopology(settings, [language]), log))
-      .catch((thrown: unknown) =>
-        log.warn({ language, reason: toError(thrown).message }, 'The queue could not be declared'),
-      )
-      .finally(() => this.#declaring.delete(language))
   }
 }
 
