@@ -66,6 +66,7 @@ export class ProcessWorld implements World {
       ...{ NAMESPACE: namespace, AMQP_URL: url.href, KUBECONFIG: join(folder, 'kubeconfig') },
       ...{ LANGUAGES: JSON.stringify(options.languages), ID_KEY: 'a key for tests of faults' },
       ...{ RUN_WAIT_MS: '20000', RUN_QUEUE_TTL_MS: '15000', JANITOR_INTERVAL_MS: '5000', DRAIN_SECONDS: '15' },
+      RUN_ADOPTED_MARGIN_MS: '20000',
       ...options.env,
     }
   }
