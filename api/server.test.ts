@@ -38,6 +38,15 @@ describe('startServer', () => {
     await expect(fetch(`${url}/healthz`)).rejects.toThrow()
   })
 
+  it('keeps idle connections for longer than any load balancer does: else a request may cross the end of its connection', async () => {
+    const { app } = fakeApi()
+    await using server = await startServer({ app, host, port: 0 })
+    const response = await fetch(`${server.url}/healthz`)
+    await response.text()
+    const [, seconds] = /timeout=(\d+)/.exec(response.headers.get('keep-alive') ?? '') ?? []
+    expect(Number(seconds)).toBeGreaterThan(600)
+  })
+
   it('fails when the port is taken', async () => {
     const { app } = fakeApi()
     await using server = await startServer({ app, host, port: 0 })
