@@ -112,7 +112,7 @@ describe('RecordGroup', () => {
   it('says that an execution runs until its record says more', async () => {
     const { group, kube, clock } = await world()
     group.mark(id(0))
-    await clock.advance(0)
+    await clock.advance(1_000)
     const status = () => kube.all('jobs')[0]?.metadata.labels?.[`runlet.dev/execution-${id(0)}`]
     expect(status()).toBe('running')
     await group.add(record(0), hurried)
@@ -123,7 +123,7 @@ describe('RecordGroup', () => {
   it('says so no more where the record stands on another Job', async () => {
     const { group, kube, clock } = await world()
     group.mark(id(1))
-    await clock.advance(0)
+    await clock.advance(1_000)
     const adding = [0, 1].map((count) => group.add(record(count, 'x'.repeat(PAGE_BYTES * 0.7)), hurried))
     await clock.advance(5_000)
     expect(await Promise.all(adding)).toEqual([true, true])

@@ -1,4 +1,4 @@
-/** Labels of a shared Job that say which executions run in it right now, for those who look: written together, at most once a second, and no harm when one is lost. */
+/** Labels of a shared Job that say which executions run in it right now, for those who look: written together, once a second, and no harm when one is lost. */
 import { toError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Clock } from '../core/time.ts'
@@ -14,8 +14,11 @@ export interface RunningMarksOptions {
   log: Log
 }
 
-/** Each patch sends the whole Job to everybody who watches. On a busy machine every execution runs long enough for a mark: one patch for each was a third of all CPU time. */
-const SPACING_MS = 1_000
+/**
+ * From a mark to its write: what ends meanwhile needs none. Each patch sends the whole Job to everybody who watches, and on a busy machine every execution runs long
+ * enough for a mark: with one patch for each these were a third of what the API server did.
+ */
+const DELAY_MS = 1_000
 
 export class RunningMarks {
   readonly #options: RunningMarksOptions
@@ -23,13 +26,12 @@ export class RunningMarks {
   readonly #changes = new Map<string, 'running' | null>()
   readonly #written = new Set<string>()
   #writing = false
-  #nextAt = Number.NEGATIVE_INFINITY
 
   constructor(options: RunningMarksOptions) {
     this.#options = options
   }
 
-  /** Soon the Job says that it runs, if it still does then. */
+  /** A second later the Job says that it runs, if it still does then. */
   set(id: string): void {
     this.#changes.set(id, 'running')
     void this.#writeAll()
@@ -51,9 +53,7 @@ export class RunningMarks {
     this.#writing = true
     const { job, clock, log } = this.#options
     while (this.#changes.size > 0) {
-      const wait = this.#nextAt - clock.monotonic()
-      if (wait > 0) await clock.sleep(wait)
-      this.#nextAt = clock.monotonic() + SPACING_MS
+      await clock.sleep(DELAY_MS)
       await job
         .inOrder(() => this.#write())
         .catch((thrown: unknown) =>

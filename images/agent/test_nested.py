@@ -179,6 +179,19 @@ class AtOnce(single.Case):
             self.assertEqual(len(answer.stdout.split()), 40)
             self.assertEqual(self.exited(many.run("open('/tmp/x', 'wb').write(bytes(10 << 20)); print(1)", "after")).stdout, b"1\n")
 
+    def test_who_computes_for_long_lets_others_go_first(self):
+        code = """if 1:
+            import os, time
+            mine = lambda: os.getpriority(os.PRIO_PROCESS, 0)
+            nice = [mine()]
+            while time.process_time() < 0.6: nice.append(mine())
+            if os.fork(): os.wait()
+            print(nice[0], nice[-1], mine())"""
+        with Many() as many:
+            self.assertEqual(self.exited(many.run(code, "long")).stdout, b"0 7 7\n0 7 7\n")
+            quick = "import os, time; time.sleep(0.5); print(os.getpriority(os.PRIO_PROCESS, 0))"
+            self.assertEqual(self.exited(many.run(quick, "quick")).stdout, b"0\n")
+
     def test_cancel_of_one_of_several(self):
         with Many(slots=2) as many:
             for name in ("a", "b"):

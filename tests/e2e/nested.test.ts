@@ -86,7 +86,7 @@ describe('executions that share a Job', () => {
   })
 
   it('are run again when their pod goes', async () => {
-    const code = 'import time; time.sleep(3); print("done")'
+    const code = 'import time; time.sleep(5); print("done")'
     const ids = await Promise.all([1, 2, 3].map(() => client.schedule({ language: 'python', code })))
     await expect.poll(async () => (await client.check(ids[0] ?? '')).status, { timeout: 30_000 }).toBe('running')
     const doomed = await getAll('pods', '-n', nested, '-l', 'runlet.dev/language=python')
