@@ -37,6 +37,8 @@ const SCHEDULED = SHORT ? 16 : 60
 const IN_FLIGHT = SHORT ? 4 : 10
 /** Of these, how many have their sandbox: what breaks streams and sandboxes must find some. */
 const AT_WORK = SHORT ? 2 : 6
+/** Where a pod is started each second, this long a program keeps so many of them at work. */
+const SECONDS = SHORT ? 1.5 : 6
 const MORE = SHORT ? 4 : 10
 /** A pod costs a second of CPU, and the machine may be busy with other things. */
 const SETTLE_MS = SHORT ? 180_000 : 480_000
@@ -60,7 +62,7 @@ export async function fault(
   name: string,
   world: World,
   act: (load: Load) => Promise<unknown>,
-  { seconds = 1.5 }: FaultOptions = {},
+  { seconds = SECONDS }: FaultOptions = {},
 ): Promise<void> {
   const load = new Load({ ask: world.ask, scheduled: SCHEDULED, seconds })
   await untilQuiet(world)
