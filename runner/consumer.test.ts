@@ -388,7 +388,7 @@ describe('an execution that takes long', () => {
     const [warm] = provider.sandboxes
     if (warm) warm.agent = works
     const verdict = consumer.handle(scheduled())
-    await clock.advance(999)
+    await clock.advance(499)
     expect(recorder.running).toEqual([])
     const mark = Promise.withResolvers<void>()
     recorder.busy = mark.promise
@@ -416,7 +416,7 @@ describe('an execution that takes long', () => {
     if (warm) warm.agent = works
     recorder.failures = 1
     const verdict = consumer.handle(scheduled())
-    await clock.advance(1_100)
+    await clock.advance(600)
     warm?.say(resultFrame(ID))
     expect(await verdict).toBe('ack')
   })

@@ -53,6 +53,6 @@ export const DEFAULT_SETTINGS: RunnerSettings = {
   claimWaitMs: 900_000,
   replyMarginMs: 100,
   graceMs: 2_000,
-  markRunningAfterMs: 1_000,
+  markRunningAfterMs: 500,
   recordRetryMs: [100, 500, 2_000, 5_000],
 }
