@@ -36,7 +36,8 @@ async function main(config: ApiConfig, log: Log): Promise<void> {
   const tracer = scope.use(await openTraces({ config, service: 'runlet-api', log }))
   const http = scope.use(createKubeHttp())
   const records = scope.use(watchRecords({ http, config, log, metrics }))
-  const publisher = scope.use(await connectPublisher({ settings: config, languages: names, log }))
+  const retentionMs = config.RETENTION_SECONDS * 1000
+  const publisher = scope.use(await connectPublisher({ settings: config, languages: names, log, retentionMs }))
   const ready = createReadiness({ records, publisher, draining: stop.signal })
   const jobs = sandboxNamespaces(config).map((name) => new Jobs(http, name))
   const { app } = createApp({

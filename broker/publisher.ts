@@ -25,6 +25,8 @@ export interface PublisherOptions {
   /** Canonical names; their queues are declared at every connect. */
   languages: readonly string[]
   log: Log
+  /** How long records are kept, in milliseconds (no end when it is missing): whether an execution has ended can't be found out later than that. */
+  retentionMs?: number
   /** How the connection is called in RabbitMQ's lists. */
   name?: string
 }
@@ -148,8 +150,9 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
 
   async #adopt(envelope: Envelope, session: Session, replyBefore: number): Promise<undefined> {
     const { id, program } = envelope
-    const endsWithin = program.limits.wallTimeMs + this.#options.settings.RUN_ADOPTED_MARGIN_MS
-    const properties = adoptedProperties(id, session.replyQueue, replyBefore, endsWithin)
+    const { settings, retentionMs = Number.POSITIVE_INFINITY } = this.#options
+    const lookAfterMs = Math.min(program.limits.wallTimeMs + settings.RUN_ADOPTED_MARGIN_MS, retentionMs)
+    const properties = adoptedProperties(id, session.replyQueue, replyBefore, lookAfterMs)
     const message = { ...properties, messageId: id }
     const outcome = await session.scheduled.publish(this.#names.adopted, encode(envelope), message)
     if (outcome !== 'confirmed') throw this.#failure(outcome, envelope, session)

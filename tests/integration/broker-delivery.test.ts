@@ -1,4 +1,5 @@
 import { describe, expect, inject, it } from 'vitest'
+import { connectPublisher } from '../../broker/publisher.ts'
 import { AppError } from '../../core/errors.ts'
 import type { Delivery, Reply } from '../../core/ports.ts'
 import { answering, BrokerWorld, envelope, until } from '../helpers/broker-world.ts'
@@ -200,6 +201,27 @@ describe('a run', () => {
     // The second time it is a scheduled execution that was given up.
     expect(dead[1]?.envelope).toEqual(sent)
     expect(dead[1]?.reschedule).toBeUndefined()
+  })
+
+  it('that outlasts its wait is looked at again before its record could have expired', async () => {
+    await using world = await open()
+    const settings = { ...world.settings, RUN_ADOPTED_MARGIN_MS: 3_600_000 }
+    await using publisher = await connectPublisher({
+      settings,
+      languages: ['python'],
+      log: world.log,
+      retentionMs: 500,
+    })
+    await until(() => publisher.connected)
+    const consumer = await world.consumer()
+    const sent = envelope('outlasts the wait')
+    await consumer.consume('python', 1, () => new Promise(() => undefined))
+    expect(await publisher.run(sent, 100)).toBeUndefined()
+    expect(await world.depth(world.names.adopted)).toBe(1)
+    const dead = answering()
+    await consumer.consumeDeadLetters(dead.handle)
+    await until(() => dead.deliveries.length === 1)
+    expect(dead.deliveries).toMatchObject([{ envelope: sent, reschedule: expect.any(Function) }])
   })
 
   it('that is given up stays among the dead letters while its queue is full', async () => {
