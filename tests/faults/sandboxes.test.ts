@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => world?.[Symbol.asyncDispose]())
 
 /** Programs that are still there when somebody has looked for them. */
-const LONG = { seconds: 4 }
+const LONG = { seconds: 8 }
 const SOME = SHORT ? 2 : 5
 const HELD_MS = SHORT ? 10_000 : 30_000
 
