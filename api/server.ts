@@ -15,7 +15,7 @@ const TIMEOUTS = {
   connectionsCheckingInterval: 5_000,
   /**
    * Longer than what is in front keeps an idle connection (Traefik 90 s, nginx and AWS 60 s, Google Cloud 600 s): the end that reuses it must be the one that gives up
-   * first. With 75 s, callers behind Traefik got a 502 when they came back after that time, as their request crossed the end of its connection.
+   * first, or a request may cross the end of its connection: 502, seen once behind Traefik when this was 75 s.
    */
   keepAliveTimeout: 620_000,
   /** Silence in both directions: more than the longest wait for an answer (60 s), so that only who reads nothing is cut. */

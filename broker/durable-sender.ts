@@ -36,7 +36,7 @@ export class DurableSender {
       const model = this.#model
       if (model === undefined) return 'unsent'
       const channel = await this.#openChannel(model)
-      return await channel.publish(queue, content, { ...scheduleProperties(messageId, true), messageId })
+      return await channel.publish(queue, content, scheduleProperties(messageId, true))
     } catch (thrown: unknown) {
       this.#log.debug({ queue, reason: toError(thrown).message }, 'There is no channel to put executions elsewhere')
       return 'unsent'

@@ -21,7 +21,10 @@ const ReplyMessage = z.union([
   z.object({ id: z.string(), error: z.object({ code: z.enum(ERROR_CODES).catch('internal'), message: z.string() }) }),
 ])
 
-export function scheduleProperties(id: string, repeated: boolean): Options.Publish {
+/** What ConfirmedChannel tells messages apart by is always there. */
+type Identified = Options.Publish & { messageId: string }
+
+export function scheduleProperties(id: string, repeated: boolean): Identified {
   return {
     messageId: id,
     persistent: true,
@@ -31,7 +34,7 @@ export function scheduleProperties(id: string, repeated: boolean): Options.Publi
   }
 }
 
-export function runProperties(id: string, replyTo: string, replyBefore: number): Options.Publish {
+export function runProperties(id: string, replyTo: string, replyBefore: number): Identified {
   return {
     messageId: id,
     correlationId: id,
@@ -43,14 +46,12 @@ export function runProperties(id: string, replyTo: string, replyBefore: number):
   }
 }
 
-/** Of the copy of a run that outlasts its wait: nobody takes it, and when it expires it is a dead letter. */
-export function adoptedProperties(
-  id: string,
-  replyTo: string,
-  replyBefore: number,
-  expiration: number,
-): Options.Publish {
-  return { ...runProperties(id, replyTo, replyBefore), persistent: true, expiration }
+/**
+ * Of the copy of a run that outlasts its wait: nobody takes it, and when it expires it is a dead letter. The address says that it was a run; there is no time in which
+ * somebody waits any more, which a runner whose clock is wrong could take to be not over.
+ */
+export function adoptedProperties(id: string, replyTo: string, expiration: number): Identified {
+  return { ...scheduleProperties(id, false), replyTo, expiration }
 }
 
 export function encode(value: Envelope | Reply): Buffer {

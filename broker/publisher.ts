@@ -112,7 +112,7 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
     let repeated = false
     for (;;) {
       const session = await this.#connectedSession(deadline)
-      const properties = { ...scheduleProperties(envelope.id, repeated), messageId: envelope.id }
+      const properties = scheduleProperties(envelope.id, repeated)
       const outcome = await session.scheduled.publish(queue, content, properties)
       if (outcome === 'confirmed') return
       if (outcome !== 'broken' || repeated) throw this.#failure(outcome, envelope, session)
@@ -122,8 +122,8 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
 
   /**
    * Hands over an execution and waits for its end; undefined when it outlasts `waitMs` and has been adopted: the broker has it on disk then, and it is run anew
-   * when it does not end. When the connection breaks meanwhile this replica's reply queue is gone
-   * with it, so the wait ends at once with queue_unavailable: the execution may still run and be recorded under its id.
+   * when it does not end. When the connection breaks meanwhile this replica's reply queue is gone with it, so the wait ends at once with queue_unavailable: the
+   * execution may still run and be recorded under its id.
    * @throws AppError overloaded; queue_full; queue_unavailable; what the runner replied
    */
   async run(envelope: Envelope, waitMs: number): Promise<RunAnswer> {
@@ -138,23 +138,22 @@ export class RabbitPublisher implements Publisher, AsyncDisposable {
   async #run(envelope: Envelope, waitMs: number): Promise<RunAnswer> {
     const replyBefore = Date.now() + waitMs
     const session = await this.#connectedSession(performance.now() + Math.min(PATIENCE_MS, waitMs))
-    const properties = { ...runProperties(envelope.id, session.replyQueue, replyBefore), messageId: envelope.id }
+    const properties = runProperties(envelope.id, session.replyQueue, replyBefore)
     const answer = this.#pending.wait(envelope.id, replyBefore - Date.now())
     const outcome = session.runs.publish(this.#names.runs(envelope.program.language), encode(envelope), properties)
     // A reply that overtakes its confirm wins: the wait is over then, and failing it does nothing.
     void outcome.then((seen) => {
       if (seen !== 'confirmed') this.#pending.fail(envelope.id, this.#failure(seen, envelope, session))
     })
-    return (await answer) ?? (await this.#adopt(envelope, session, replyBefore))
+    return (await answer) ?? (await this.#adopt(envelope, session))
   }
 
-  async #adopt(envelope: Envelope, session: Session, replyBefore: number): Promise<undefined> {
+  async #adopt(envelope: Envelope, session: Session): Promise<undefined> {
     const { id, program } = envelope
     const { settings, retentionMs = Number.POSITIVE_INFINITY } = this.#options
     const lookAfterMs = Math.min(program.limits.wallTimeMs + settings.RUN_ADOPTED_MARGIN_MS, retentionMs)
-    const properties = adoptedProperties(id, session.replyQueue, replyBefore, lookAfterMs)
-    const message = { ...properties, messageId: id }
-    const outcome = await session.scheduled.publish(this.#names.adopted, encode(envelope), message)
+    const properties = adoptedProperties(id, session.replyQueue, lookAfterMs)
+    const outcome = await session.scheduled.publish(this.#names.adopted, encode(envelope), properties)
     if (outcome !== 'confirmed') throw this.#failure(outcome, envelope, session)
   }
 
