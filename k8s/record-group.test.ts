@@ -27,7 +27,15 @@ async function world() {
   const sizes = { retentionSeconds: 600, recordBytes: 40_000, budgetMs: 1000 }
   const group = new RecordGroup({ job, jobs: new Jobs(kube, 'nested'), ...sizes, clock, log: silent })
   const writes = () => kube.calls.slice(1).map(({ method }) => method)
-  return { kube, clock, job, group, writes }
+  let count = 0
+  /** How many writes there are while so many more records are added and so much time goes by. */
+  const written = async (records: number, milliseconds: number, writing = hurried) => {
+    const before = writes().length
+    for (let index = 0; index < records; index++) void group.add(record(count++), writing)
+    await clock.advance(milliseconds)
+    return writes().length - before
+  }
+  return { kube, clock, job, group, writes, written }
 }
 
 describe('RecordGroup', () => {
@@ -50,14 +58,7 @@ describe('RecordGroup', () => {
   })
 
   it('writes the more often the more there is to write', async () => {
-    const { group, clock, writes } = await world()
-    let count = 0
-    const written = async (records: number, milliseconds: number) => {
-      const before = writes().length
-      for (let index = 0; index < records; index++) void group.add(record(count++), hurried)
-      await clock.advance(milliseconds)
-      return writes().length - before
-    }
+    const { written } = await world()
     expect(await written(1, 0)).toBe(1)
     expect(await written(7, 249)).toBe(0)
     expect(await written(1, 1)).toBe(1)
@@ -66,22 +67,15 @@ describe('RecordGroup', () => {
   })
 
   it('lets records that nobody waits for wait for each other, but not when there are plenty or one of the others comes', async () => {
-    const { group, clock, writes } = await world()
-    let count = 0
-    const written = async (records: number, milliseconds: number, writing = unhurried) => {
-      const before = writes().length
-      for (let index = 0; index < records; index++) void group.add(record(count++), writing)
-      await clock.advance(milliseconds)
-      return writes().length - before
-    }
+    const { written, clock } = await world()
+    expect(await written(1, 0, unhurried)).toBe(1)
+    expect(await written(1, 500, unhurried)).toBe(0)
+    expect(await written(5, 499, unhurried)).toBe(0)
+    expect(await written(5, 1, unhurried)).toBe(1)
+    expect(await written(5, 200, unhurried)).toBe(0)
     expect(await written(1, 0)).toBe(1)
-    expect(await written(1, 500)).toBe(0)
-    expect(await written(5, 499)).toBe(0)
-    expect(await written(5, 1)).toBe(1)
-    expect(await written(5, 200)).toBe(0)
-    expect(await written(1, 0, hurried)).toBe(1)
-    expect(await written(24, 99)).toBe(0)
-    expect(await written(0, 1)).toBe(1)
+    expect(await written(24, 99, unhurried)).toBe(0)
+    expect(await written(0, 1, unhurried)).toBe(1)
     expect(clock.sleeping).toBe(0)
   })
 

@@ -34,7 +34,7 @@ export interface ConsumerDependencies extends RecordDependencies {
   pool: Claimer
   /** One for each language that is consumed. */
   gates: ReadonlyMap<string, Entrance>
-  /** One for each language of which more is taken than may run. */
+  /** One for each language that is consumed. */
   lookaheads: ReadonlyMap<string, Lingerer>
   settings: Patience & {
     graceMs: number

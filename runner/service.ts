@@ -70,15 +70,16 @@ export class Runner implements AsyncDisposable {
       ...dependencies,
       ...{ pool: this.#pool, gates: this.#gates, lookaheads, over: this.#over.signal },
     })
+    const handler = this.#tracked(this.#measured(handle))
     const deadLetters = createDeadLetterHandler(dependencies)
     const consuming = Object.entries(languages).map(([language, { max, ahead: most = 0 }]) => {
-      const take = (ahead: number) => consumer.consume(language, max + ahead, this.#tracked(this.#measured(handle)))
+      const take = (ahead: number) => consumer.consume(language, max + ahead, handler)
       const onChange = (ahead: number) => {
         log.debug({ language, ahead }, 'The number of deliveries that are taken ahead has changed')
         if (this.#drained === undefined) void take(ahead)
       }
       const lookahead = new Lookahead({ step: max, most, clock, onChange })
-      if (most > 0) lookaheads.set(language, lookahead)
+      lookaheads.set(language, lookahead)
       return take(lookahead.ahead)
     })
     await Promise.all([...consuming, consumer.consumeDeadLetters(this.#tracked(deadLetters))])
