@@ -324,10 +324,9 @@ class Language:
             data = json.load(source)
         self.name, self.file = data["name"], data["file"]
         self.run, self.version = self.words(data["run"]), self.words(data["version"])
-        self.warm, self.compile = self.words(data.get("warm")), self.words(data.get("compile"))
+        self.warm, self.compile, self.nursery = (self.words(data.get(name)) for name in ("warm", "compile", "nursery"))
         self.env, self.warm_env = self.values(data.get("env")), self.values(data.get("warmEnv"))
         self.cold_env = tuple(data.get("coldEnv", ()))
-        self.forks = data.get("forks") is True and bool(self.warm)
 
     def fill(self, text):
         return text.replace("{file}", self.file).replace("{here}", self.here)

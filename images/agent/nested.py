@@ -16,7 +16,12 @@ UIDS = range(10_000, 65_000)        # a user namespace of the kubelet has 65536;
 ROOM_BYTES = 64 * 1024              # of frames of one execution that wait for the stream: from there on its guest blocks in write
 QUICK_S = 0.2                       # of CPU time: who needs more lets those go first who do not, so that these hardly notice it
 BEHIND_NICE = 7                     # a fifth of the weight of the others: what computes for long still gets on where the short ones never end
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE, MNT_DETACH = 1, 2, 4, 8, 16384, 1 << 18, 2
+# What is about the node in /sys, besides what interpreters look up to size themselves (/sys/devices/system/cpu, /sys/fs/cgroup).
+HOST_FACTS = ("/sys/block", "/sys/bus", "/sys/class", "/sys/dev", "/sys/devices/virtual", "/sys/firmware", "/sys/hypervisor", "/sys/kernel", "/sys/module", "/sys/power")
+# What runtimes hide of /proc in a container whose procMount is Default.
+SECRETS = ["/proc/" + name for name in ("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats", "sysrq-trigger")]
 SYS_FSOPEN, SYS_FSCONFIG, SYS_FSMOUNT = 430, 431, 432
 FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 1, 6
 MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 2, 4
@@ -94,11 +99,39 @@ def put_behind(uid):
         os.setresuid(-1, 0, -1)
 
 
+def prepare_mounts():
+    """A mount namespace for the caller with little in it, since every sandbox copies all of it. (/tmp goes when the nursery needs its work folder no more.)"""
+    def mount(*arguments):
+        if LIBC.mount(*arguments) != 0:
+            raise OSError(ctypes.get_errno(), "mount%r" % (arguments,))
+
+    if LIBC.unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNS)")
+    mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+    with open("/proc/self/mountinfo") as mounts:
+        points = [line.split()[4] for line in mounts]
+    for point in reversed(points):
+        if (point in ("/dev/shm", "/dev/mqueue") or point.startswith("/sys/fs/")) and LIBC.umount2(point.encode(), MNT_DETACH) != 0:
+            raise OSError(ctypes.get_errno(), "umount2(%s)" % point)
+    for folder in HOST_FACTS:
+        if os.path.isdir(folder):
+            mount(b"tmpfs", folder.encode(), b"tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, b"size=4k,mode=555")
+    if not os.path.isdir("/dev/shm"):
+        raise OSError("there is no folder /dev/shm")
+
+
+def encode_fields(*fields):
+    """A message to a nursery (PROTOCOL.md, "The nursery"). A list of strings is one field."""
+    parts = [b"".join(part.encode("utf-8", "surrogateescape") + b"\0" for part in field) if isinstance(field, (list, tuple)) else field for field in fields]
+    return b"".join(struct.pack("=I", len(part)) + part for part in parts)
+
+
 def start_nursery_process(command, env, folder, pipes, control):
     """As agent.spawn starts a guest, but without what a guest has to give up. Returns its pid once it has become `command`."""
     def become():
         for target, fd in enumerate((pipes.guest_stdin, pipes.guest_stdout, pipes.guest_stderr, control)):
             os.dup2(fd, target)
+        prepare_mounts()
         os.chdir(folder)
         agent.reset_signals()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -418,7 +451,7 @@ class Nested(agent.Agent):
         super().__init__(language, work)
         self.slots, self.outlet = slots, FairOutlet(self.loop, 1)
         # With a compiler there are two guests, one after the other, and both become another program.
-        self.forks = language.forks and not language.compile
+        self.forks = bool(language.nursery) and not language.compile
         self.phases = 2 if language.compile else 1
         self.serials, self.unborn, self.sandboxes = 0, {}, {}   # by serial, by pid of init
         self.waiting, self.queue = [], collections.deque()      # sandboxes, executions
@@ -448,14 +481,16 @@ class Nested(agent.Agent):
             end.setblocking(False)
         pipes = Pipes(program=False)
         if self.forks:
-            command, env = self.language.warm, self.language.environment(self.language.warm_env)
+            command, env = self.language.nursery, self.language.environment(self.language.warm_env)
         else:
             here, ending = os.path.dirname(os.path.abspath(agent.__file__)), os.path.splitext(agent.__file__)[1]
             command, env = [sys.executable, "-I", "-S", "-E", os.path.join(here, "nursery" + ending)], {}
         self.nursery_pid = start_nursery_process(command, env, self.work, pipes, control.fileno())
         self.nursery_pipes = pipes
-        settings = {"filter": self.seccomp.code, "landlock": agent.landlock_rules(self.work)}
-        socket.send_fds(self.control, [repr(settings).encode()], [births.fileno(), deaths.fileno()])
+        hidden = [path for path in SECRETS if os.path.exists(path)]
+        attributes, rules = agent.landlock_rules(self.work) or (b"", [])
+        settings = encode_fields(self.seccomp.code, hidden, attributes, [path for path, _ in rules], struct.pack("=%dQ" % len(rules), *(rights for _, rights in rules)))
+        socket.send_fds(self.control, [settings], [births.fileno(), deaths.fileno()])
         for end in (control, births, deaths):
             end.close()
         self.loop.watch(self.births.fileno(), select.EPOLLIN, self.on_birth)
@@ -469,12 +504,12 @@ class Nested(agent.Agent):
         self.uids += 1
         sandbox = Sandbox(self.serials, uid, self.networks.pop(), warm, self.tmp_bytes)
         self.unborn[sandbox.serial] = sandbox
-        pipes, words = sandbox.pipes, {"serial": sandbox.serial, "uid": uid, "phases": self.phases}
+        pipes, words = sandbox.pipes, [b"%d" % number for number in (sandbox.serial, uid, self.phases)]
         if warm and not self.forks:
-            command = self.language.warm
-            words["warm"] = agent.locate(command[0]), command, self.language.environment(self.language.warm_env)
+            command, env = self.language.warm, self.language.environment(self.language.warm_env)
+            words += [agent.locate(command[0]).encode(), command, ["%s=%s" % pair for pair in env.items()]]
         os.write(pipes.program, b" ")
-        socket.send_fds(self.control, [repr(words).encode()], [pipes.guest_stdin, pipes.guest_stdout, pipes.guest_stderr, pipes.guest_program, sandbox.tmpfs, sandbox.network])
+        socket.send_fds(self.control, [encode_fields(*words)], [pipes.guest_stdin, pipes.guest_stdout, pipes.guest_stderr, pipes.guest_program, sandbox.tmpfs, sandbox.network])
         pipes.close_guest_ends()
 
     def fill(self):

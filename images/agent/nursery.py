@@ -27,18 +27,13 @@ CONTROL_FD = 3
 BIRTHS_FD = 4  # in the guest, until it is told what to run
 WORK = "/tmp/work"
 CLONE_PARENT, CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x8000, 0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
-MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 2, 4, 8, 1, 32, 4096, 16384, 1 << 18, 2
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MNT_DETACH = 1, 2, 4, 8, 4096, 2
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 22, 38
 SYS_MOVE_MOUNT, MOVE_MOUNT_F_EMPTY_PATH, AT_FDCWD = 429, 4, -100
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 SYS_LANDLOCK_CREATE, SYS_LANDLOCK_ADD, SYS_LANDLOCK_RESTRICT, LANDLOCK_PATH_BENEATH = 444, 445, 446, 1
-# What is about the node in /sys, besides what interpreters look up to size themselves (/sys/devices/system/cpu, /sys/fs/cgroup).
-HOST_FACTS = ("/sys/block", "/sys/bus", "/sys/class", "/sys/dev", "/sys/devices/virtual", "/sys/firmware", "/sys/hypervisor", "/sys/kernel", "/sys/module", "/sys/power")
-# What runtimes hide of /proc in a container whose procMount is Default.
-SECRETS = ("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats", "sysrq-trigger")
-
 _handle = _ctypes.dlopen(None, 0)
-_addresses = {name: _ctypes.dlsym(_handle, name) for name in ("mount", "umount2", "prctl", "setns", "unshare", "syscall", "perror")}
+_addresses = {name: _ctypes.dlsym(_handle, name) for name in ("mount", "umount2", "prctl", "setns", "syscall", "perror")}
 
 
 def call(name, *arguments):
@@ -51,32 +46,38 @@ def call(name, *arguments):
 
 
 def receive(control):
-    """(message, descriptors); ends with the agent."""
+    """(fields, descriptors) of a message; ends with the agent."""
     data, ancillary, _flags, _address = control.recvmsg(1 << 17, _socket.CMSG_SPACE(8 * 4))
     if not data:
         os._exit(0)
+    fields, at = [], 0
+    while at < len(data):
+        end = at + 4 + int.from_bytes(data[at:at + 4], sys.byteorder)
+        fields.append(data[at + 4:end])
+        at = end
     fds = [int.from_bytes(block[at:at + 4], sys.byteorder) for _level, _type, block in ancillary for at in range(0, len(block) - 3, 4)]
-    return eval(data, {"__builtins__": {}}), fds
+    return fields, fds
 
 
 def serve():
-    """Makes sandboxes until the agent is gone. Returns in each guest, with (the order it came from)."""
+    """Makes sandboxes until the agent is gone. Returns in each guest, with what its order says that it becomes at once: [path, command, env] or []."""
     control = _socket.socket(fileno=CONTROL_FD)
-    settings, (births, deaths) = receive(control)
-    code = settings["filter"]
+    (code, hidden, *landlock), (births, deaths) = receive(control)
     # struct sock_fprog: the number of instructions, and where a bytes object keeps its data.
     program = (len(code) // 8).to_bytes(8, sys.byteorder) + (id(code) + bytes.__basicsize__ - 1).to_bytes(8, sys.byteorder)
     clone = SYS_CLONE[os.uname().machine]
-    hidden = prepare_mounts()
+    covers = [cover(path) for path in hidden.split(b"\0")[:-1]]
+    os.chdir("/")
+    call("umount2", b"/tmp", MNT_DETACH)
     flags = CLONE_PARENT | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | _signal.SIGCHLD
     while True:
-        order, fds = receive(control)
+        (serial, uid, phases, *becomes), fds = receive(control)
         # Not os.fork: that has no flags. Nothing of Python's own state needs a fork handler here, the guest's fork has them.
         if call("syscall", clone, flags, 0, 0, 0, 0) == 0:
             try:
                 control.detach()
-                run_init(order, fds, births, deaths, program, hidden, settings["landlock"])
-                return order
+                run_init(serial, int(uid), int(phases), fds, births, deaths, program, covers, landlock)
+                return becomes
             except BaseException as error:
                 tell(births, error)
         for fd in fds:
@@ -94,26 +95,12 @@ def tell(births, error):
     os._exit(127)
 
 
-def prepare_mounts():
-    """A mount namespace of our own with little in it, since every sandbox copies all of it. Returns the arguments of the mounts that hide files in /proc."""
-    os.chdir("/")
-    call("unshare", CLONE_NEWNS)
-    call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
-    with open("/proc/self/mountinfo") as mounts:
-        points = [line.split()[4] for line in mounts]
-    for point in reversed(points):
-        if point in ("/tmp", "/dev/shm", "/dev/mqueue") or point.startswith("/sys/fs/"):
-            call("umount2", point.encode(), MNT_DETACH)
-    for folder in HOST_FACTS:
-        if os.path.isdir(folder):
-            call("mount", b"tmpfs", folder.encode(), b"tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, b"size=4k,mode=555")
-    if not os.path.isdir("/dev/shm"):
-        raise OSError("there is no folder /dev/shm")
-    paths = ["/proc/" + name for name in SECRETS if os.path.exists("/proc/" + name)]
-    return [(b"tmpfs", path.encode(), b"tmpfs", MS_RDONLY, b"size=4k,mode=555") if os.path.isdir(path) else (b"/dev/null", path.encode(), None, MS_BIND, None) for path in paths]
+def cover(path):
+    """The arguments of the mount that hides a file or folder."""
+    return (b"tmpfs", path, b"tmpfs", MS_RDONLY, b"size=4k,mode=555") if os.path.isdir(path) else (b"/dev/null", path, None, MS_BIND, None)
 
 
-def run_init(order, fds, births, deaths, program, hidden, landlock):
+def run_init(serial, uid, phases, fds, births, deaths, program, covers, landlock):
     """PID 1 of a sandbox. Returns in its guests only."""
     stdin, stdout, stderr, words, tmpfs, network = fds
     call("setns", network, CLONE_NEWNET)
@@ -122,16 +109,16 @@ def run_init(order, fds, births, deaths, program, hidden, landlock):
     call("mount", b"/dev/shm/tmp", b"/tmp", None, MS_BIND, None)
     call("mount", b"/dev/shm/shm", b"/dev/shm", None, MS_BIND, None)
     call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
-    for arguments in hidden:
+    for arguments in covers:
         call("mount", *arguments)
     call("mount", b"devpts", b"/dev/pts", b"devpts", MS_NOSUID | MS_NOEXEC, b"newinstance,ptmxmode=0666,mode=0620,max=64")
-    for phase in range(order["phases"]):
+    for phase in range(phases):
         guest = os.fork()
         if guest == 0:
             os.setsid()
-            return become_guest(order, (stdin, stdout, stderr, words, births), program, landlock)
+            return become_guest(serial, uid, (stdin, stdout, stderr, words, births), program, landlock)
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # no handler: PID 1 is then immune to every signal from inside
-        if phase == order["phases"] - 1:
+        if phase == phases - 1:
             for fd in fds:
                 os.close(fd)
         while True:
@@ -139,7 +126,7 @@ def run_init(order, fds, births, deaths, program, hidden, landlock):
             if pid == guest:
                 break
         kill_all()  # the kernel would do it as well, but what they used would not be counted
-        os.write(deaths, b"%d %d" % (order["serial"], status))
+        os.write(deaths, b"%s %d" % (serial, status))
     os._exit(0)
 
 
@@ -153,7 +140,7 @@ def kill_all():
         pass
 
 
-def become_guest(order, fds, program, landlock):
+def become_guest(serial, uid, fds, program, landlock):
     *stdio, births = fds
     for target, fd in enumerate(stdio):
         os.dup2(fd, target)
@@ -163,26 +150,26 @@ def become_guest(order, fds, program, landlock):
     os.closerange(BIRTHS_FD + 1, 1 << 20)
     os.chdir(WORK)
     os.setgroups(())  # the agent has root's group
-    os.setresgid(order["uid"], order["uid"], order["uid"])
-    os.setresuid(order["uid"], order["uid"], order["uid"])  # takes every capability away
-    call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)              # as any program is: its own /proc/self belongs to it
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)                  # takes every capability away
+    call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)  # as any program is: its own /proc/self belongs to it
     call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if landlock:
+    if landlock[0]:
         restrict_files(*landlock)
     call("prctl", PR_SET_SECCOMP, 2, program, 0, 0)
-    os.write(BIRTHS_FD, b"%d" % order["serial"])            # the kernel adds the pid
+    os.write(BIRTHS_FD, serial)                  # the kernel adds the pid
 
 
-def restrict_files(attributes, rules):
+def restrict_files(attributes, paths, rights):
     """Landlock on the calling process, for good; agent.py says which rules and why. Paths are those of this sandbox, so its own /tmp and /proc are meant."""
     ruleset = call("syscall", SYS_LANDLOCK_CREATE, attributes, len(attributes), 0)
-    for path, rights in rules:
+    for at, path in enumerate(paths.split(b"\0")[:-1]):
         try:
             fd = os.open(path, os.O_PATH)
         except OSError:  # a link that leads nowhere, a place that this kernel or image does not have
             continue
         if os.path.isdir(path):
-            call("syscall", SYS_LANDLOCK_ADD, ruleset, LANDLOCK_PATH_BENEATH, rights.to_bytes(8, sys.byteorder) + fd.to_bytes(4, sys.byteorder), 0)
+            call("syscall", SYS_LANDLOCK_ADD, ruleset, LANDLOCK_PATH_BENEATH, rights[8 * at:8 * at + 8] + fd.to_bytes(4, sys.byteorder), 0)
         os.close(fd)
     call("syscall", SYS_LANDLOCK_RESTRICT, ruleset, 0)
     os.close(ruleset)
@@ -210,9 +197,10 @@ def read_line():
 
 
 def main():
-    order = serve()
-    if "warm" in order:
-        become(*order["warm"])
+    becomes = serve()
+    if becomes:
+        path, command, env = becomes
+        become(path, command.split(b"\0")[:-1], dict(pair.split(b"=", 1) for pair in env.split(b"\0")[:-1]))
     program = read_line()
     become(program["path"], program["command"], program["env"])
 

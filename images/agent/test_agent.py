@@ -444,7 +444,7 @@ class WarmIsPlain(Case):
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(IMAGES, "python", "language.json")) as source:
                 fields = json.load(source)
-            cold = language_file(folder, **{name: value for name, value in fields.items() if name not in ("warm", "warmEnv")})
+            cold = language_file(folder, **{name: value for name, value in fields.items() if name not in ("warm", "warmEnv", "nursery")})
             for name, code in self.PROGRAMS.items():
                 with self.subTest(name):
                     options = {"args": ["one", "--two"], "stdin": "a\nb\nc", "env": {"V": "1"}}
