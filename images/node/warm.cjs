@@ -1,7 +1,8 @@
 'use strict'
 
 /*
- * The warm guest: `node -r warm.cjs main.js`, started before there is a main.js.
+ * The warm guest: `node -r warm.cjs main.js`, started before there is a main.js. Where fd 3 is a socket, this process is the
+ * nursery of the nested tier (nursery.c): it never runs a program itself, and each guest is a fork of it that goes on from there.
  *
  * A preload runs after Node has set itself up and before it looks for the program. So this file waits for the claim (one
  * line on fd 3, see PROTOCOL.md), and returns: from there on it is Node's own code that finds, classifies, compiles and
@@ -21,10 +22,10 @@ const CONTROL_FD = 3
  * Runs once what every program needs that prints: 2 ms, of which each saves one. Nothing of it can be seen later except in
  * process.moduleLoadList.
  */
-function warmOutput() {
+function warmOutput(pipe) {
   const terminal = silentConsole()
   terminal.log('%s', [1, 'a', { b: 2 }, new Map([[1, 2]])])
-  warmPipe()
+  warmPipe(pipe)
   process._tickCallback() // leave nothing in the queue: it would put a frame into the program's first stack traces
 }
 
@@ -47,12 +48,12 @@ function silentConsole() {
 /**
  * process.stdout is a socket when it is a pipe: building the first one and its first write are 5 ms, the largest part by far.
  * The real one must not be touched, since that makes its pipe non-blocking, which programs that use fs.writeSync would
- * notice. So this is one on a second, writable opening of the control pipe, and what it writes is nothing.
+ * notice. So this is one on a second, writable opening of a pipe that is there, and what it writes is nothing.
  */
-function warmPipe() {
+function warmPipe(number) {
   const { Socket } = require('node:net')
   try {
-    const fd = fs.openSync(`/proc/self/fd/${CONTROL_FD}`, 'r+')
+    const fd = fs.openSync(`/proc/self/fd/${number}`, 'r+')
     const pipe = new Socket({ fd, readable: false, writable: true })
     pipe.write('')
     pipe.write('')
@@ -93,10 +94,10 @@ function becomePlace(env, cwd) {
   if ('HOME' in env) Module._initPaths() // $HOME/.node_modules
 }
 
-/** The options `-r warm.cjs` are ours. The array under _preload_modules is the one that Node's own option table holds. */
+/** The options up to `-r warm.cjs` are ours. The array under _preload_modules is the one that Node's own option table holds. */
 function hideOptions() {
   const at = process.execArgv.indexOf(__filename)
-  if (at > 0) process.execArgv.splice(at - 1, 2)
+  process.execArgv.splice(0, at + 1)
   process._preload_modules?.splice(0)
 }
 
@@ -140,13 +141,15 @@ function hideWait(waitedMs) {
  * Leaves by exit(3), as process.exit() does, instead of dismantling the heap first: 1.5 ms less. Only for exit code 0, since
  * Node has more to say about others (an unsettled await, for example), and only when no 'exit' listener could notice.
  *
- * Node looks `emit` up on process when it exits. The getter uses that moment to register the only listener, and
+ * `leave` is the way that a guest of a nursery may have. Node looks `emit` up on process when it exits. The getter uses that moment to register the only listener, and
  * answers with the function that would have been found anyway: no frame of ours in a stack, no listener for a program to count.
  */
-function leaveQuickly() {
+function leaveQuickly(leave) {
   const { emit, listenerCount, on, reallyExit } = process
   const quit = (code) => {
-    if (code === 0 && !process.exitCode && process.reallyExit === reallyExit) reallyExit.call(process, 0)
+    if (code !== 0 || process.exitCode || process.reallyExit !== reallyExit) return
+    leave()
+    reallyExit.call(process, 0)
   }
   let armed = false
   Object.defineProperty(Object.getPrototypeOf(process), 'emit', {
@@ -165,17 +168,53 @@ function leaveQuickly() {
   })
 }
 
+/** The addon nursery.c where this process is to be a nursery, else undefined. */
+function loadNursery() {
+  if (!fs.fstatSync(CONTROL_FD).isSocket()) return undefined
+  const addon = { exports: {} }
+  process.dlopen(addon, `${__dirname}/nursery.node`)
+  return addon.exports
+}
+
+/** In a nursery: what is garbage now would be collected by each guest, for a third of what a short program costs. */
+function collectGarbage() {
+  const { setFlagsFromString } = require('node:v8')
+  setFlagsFromString('--expose-gc')
+  const collect = require('node:vm').runInNewContext('gc')
+  setFlagsFromString('--no-expose-gc')
+  collect()
+}
+
+/** A fork has the pid and the Math.random of the others. V8 looks at the seed when a context asks for its first number; those of workers are to differ. */
+function becomeSomebody(seed) {
+  Object.defineProperty(process, 'pid', { value: Number(fs.readlinkSync('/proc/self')) })
+  const { setFlagsFromString } = require('node:v8')
+  setFlagsFromString(`--random-seed=${seed || 1}`)
+  Math.random()
+  setFlagsFromString('--random-seed=0')
+}
+
 if (isMainThread) {
-  warmOutput()
+  const nursery = loadNursery()
+  warmOutput(nursery ? 1 : CONTROL_FD)
   let ready = performance.now()
-  const { args, env, cwd } = readClaim(() => {
+  const warmUp = () => {
     warmModules()
     ready = performance.now()
-  })
+  }
+  if (nursery) {
+    warmUp()
+    collectGarbage()
+    becomeSomebody(nursery.serve()) // serve returns in each guest, and only there
+  }
+  const { path, command, args, env, cwd } = readClaim(nursery ? () => {} : warmUp)
+  const pairs = Object.entries(env).map((pair) => pair.join('='))
+  if (command) nursery.become(path, command, pairs) // a request whose `env` acts while Node starts
+  nursery?.settle()
   hideWait(performance.now() - ready)
   process.argv.push(...args)
   becomePlace(env, cwd)
-  leaveQuickly()
+  leaveQuickly(nursery?.leave ?? (() => {}))
 }
 // Worker threads of the program inherit the options, and with them this file.
 hideOptions()

@@ -85,6 +85,37 @@ describe('executions that share a Job', () => {
     expect(outcome(await client.run(neighbour))).toBe('succeeded 4999950000\n')
   })
 
+  it('have nothing in common, though they are forks of one Node that had started', async () => {
+    // What a fork shares: descriptors (an eventfd has an id, a pipe an inode), generators of random numbers, what was read of its pid.
+    const code = `
+      const { readdirSync, readlinkSync, readFileSync } = require('node:fs')
+      const { randomBytes, randomInt, randomUUID } = require('node:crypto')
+      const descriptors = readdirSync('/proc/self/fd').flatMap((fd) => {
+        try {
+          const [id] = /eventfd-id:.*/.exec(readFileSync('/proc/self/fdinfo/' + fd, 'utf8')) ?? []
+          return [id ?? readlinkSync('/proc/self/fd/' + fd)]
+        } catch {
+          return [] // the folder itself
+        }
+      })
+      const numbers = [Math.random(), randomUUID(), crypto.randomUUID(), randomInt(2 ** 47), randomBytes(8)]
+      const { Worker } = require('node:worker_threads')
+      const source = 'require("node:worker_threads").parentPort.postMessage(Math.random())'
+      new Worker(source, { eval: true }).on('message', (number) => {
+        const random = [...numbers, number].map(String)
+        const shareable = [...new Set(descriptors)].filter((name) => /^(pipe|socket|eventfd)/.test(name))
+        console.log(JSON.stringify({ ownPid: process.pid === Number(readlinkSync('/proc/self')), random, shareable }))
+        setTimeout(() => {}, 1500)
+      })`
+    const executions = await runs(Array.from({ length: 4 }, () => ({ language: 'javascript', code })))
+    const said = executions.map(({ stdout }) => JSON.parse(stdout))
+    expect(said.map(({ ownPid }) => ownPid)).toEqual([true, true, true, true])
+    for (const all of [said.flatMap(({ random }) => random), said.flatMap(({ shareable }) => shareable)]) {
+      expect(all.length).toBeGreaterThanOrEqual(4 * 6)
+      expect(new Set(all).size).toBe(all.length)
+    }
+  })
+
   it('are run again when their pod goes', async () => {
     const code = 'import time; time.sleep(5); print("done")'
     const ids = await Promise.all([1, 2, 3].map(() => client.schedule({ language: 'python', code })))
