@@ -1,4 +1,5 @@
 /** What an execution notices of others in the same Job that exhaust something: its times alone, beside programs that wait, and beside bombs. */
+import { BOMB_LIMITS, BOMBS } from './bombs.ts'
 import { PROGRAMS, send, timeParallel, timeRun } from './http.ts'
 import { summarize } from './statistics.ts'
 import type { Row } from './table.ts'
@@ -7,15 +8,6 @@ const WHERE = 'nested'
 const RUNS = 120
 const CALLERS = 2
 const BOMBS_AT_ONCE = 2
-/** Each ends soon, so that there are many of every kind. */
-const LIMITS = { wallTimeMs: 1_000, memoryBytes: 64 * 2 ** 20, processes: 24, outputBytes: 10_000 }
-const BOMBS = {
-  memory: 'held = []\nwhile True: held.append(bytearray(1 << 20))',
-  processes: 'import os\nwhile True:\n  try: os.fork()\n  except OSError: pass',
-  output: 'while True: print("x" * 1000)',
-  time: 'while True: pass',
-  files: 'n = 0\nwhile True:\n  open(f"/tmp/{n}", "w").write("x" * 2**20); n += 1',
-}
 const SLEEPERS = { sleep: 'import time\ntime.sleep(1)' }
 
 /** Runs these programs again and again, as many at a time, until disposed of. */
@@ -25,7 +17,7 @@ function besides(base: string, programs: Record<string, string>): AsyncDisposabl
   const caller = async () => {
     while (!stopped) {
       const code = codes[next++ % codes.length]
-      const { status, body } = await send(`${base}/api/run/`, 'POST', { ...PROGRAMS.python, code, limits: LIMITS })
+      const { status, body } = await send(`${base}/api/run/`, 'POST', { ...PROGRAMS.python, code, limits: BOMB_LIMITS })
       if (status !== 200) throw new Error(`A program beside answered ${status}: ${body.slice(0, 300)}`)
     }
   }

@@ -2,7 +2,7 @@
 
 /*
  * The warm guest: `node -r warm.cjs main.js`, started before there is a main.js. Where fd 3 is a socket, this process is the
- * nursery of the nested tier (nursery.c): it never runs a program itself, and each guest is a fork of it that goes on from there.
+ * nursery of the nested tier (nursery/): it never runs a program itself, and each guest is a fork of it that goes on from there.
  *
  * A preload runs after Node has set itself up and before it looks for the program. So this file waits for the claim (one
  * line on fd 3, see PROTOCOL.md), and returns: from there on it is Node's own code that finds, classifies, compiles and
@@ -168,7 +168,7 @@ function leaveQuickly(leave) {
   })
 }
 
-/** The addon nursery.c where this process is to be a nursery, else undefined. */
+/** The addon of nursery/ where this process is to be a nursery, else undefined. */
 function loadNursery() {
   if (!fs.fstatSync(CONTROL_FD).isSocket()) return undefined
   const addon = { exports: {} }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { BOMB_LIMITS, BOMBS } from '../../bench/bombs.ts'
 import { apply, eventually, getAll, kubectl } from '../helpers/cluster.ts'
 import { Client, type Execution, type Program } from '../helpers/cluster-client.ts'
 import { componentPods, explainFailures, installRelease, metricsOf, type Release } from '../helpers/cluster-release.ts'
@@ -67,21 +68,22 @@ describe('executions that share a Job', () => {
   })
 
   it('do not notice what another one exhausts, which ends as it should', async () => {
-    const limits = { wallTimeMs: 3000, memoryBytes: 64 * 2 ** 20, processes: 24, outputBytes: 10_000 }
-    const bombs = {
-      memory: ['held = []\nwhile True: held.append(bytearray(1 << 20))', 'out_of_memory'],
-      processes: ['import os\nwhile True:\n  try: os.fork()\n  except OSError: pass', 'timed_out'],
-      output: ['while True: print("x" * 1000)', 'output_limit'],
-      time: ['while True: pass', 'timed_out'],
-      files: ['n = 0\nwhile True:\n  open(f"/tmp/{n}", "w").write("x" * 2**20); n += 1', /failed|out_of_memory/],
-    } as const
+    const limits = { ...BOMB_LIMITS, wallTimeMs: 3000 }
+    const expected = {
+      memory: /out_of_memory/,
+      processes: /timed_out/,
+      output: /output_limit/,
+      time: /timed_out/,
+      files: /failed|out_of_memory/,
+    } satisfies Record<keyof typeof BOMBS, RegExp>
     const neighbour = { language: 'python', code: 'import time; time.sleep(0.2); print(sum(range(10**5)))' }
-    const bombing = runs(Object.values(bombs).map(([code]) => ({ language: 'python', code, limits })))
+    const bombing = runs(Object.values(BOMBS).map((code) => ({ language: 'python', code, limits })))
     const neighbours: Execution[] = []
     for (let round = 0; round < 5; round++) neighbours.push(...(await runs([neighbour, neighbour, neighbour])))
     expect(new Set(neighbours.map(outcome))).toEqual(new Set(['succeeded 4999950000\n']))
     const ends = (await bombing).map(({ status }) => status)
-    for (const [index, [, expected]] of Object.values(bombs).entries()) expect(ends[index]).toMatch(expected)
+    for (const [index, name] of Object.keys(BOMBS).entries())
+      expect(ends[index]).toMatch(expected[name as keyof typeof BOMBS])
     expect(outcome(await client.run(neighbour))).toBe('succeeded 4999950000\n')
   })
 

@@ -19,7 +19,7 @@ export interface HalfOpenProxy extends AsyncDisposable {
   reset(): void
 }
 
-export async function startHalfOpenProxy(targetPort: number): Promise<HalfOpenProxy> {
+export async function startHalfOpenProxy(targetPort: number, targetHost = '127.0.0.1'): Promise<HalfOpenProxy> {
   const sockets = new Set<Socket>()
   let delayMs = 0
   let stalled: 'nothing' | 'all' | 'answers' = 'nothing'
@@ -41,7 +41,7 @@ export async function startHalfOpenProxy(targetPort: number): Promise<HalfOpenPr
     }
   }
   const server = createServer({ noDelay: true }, (client) => {
-    const target = connect({ port: targetPort, host: '127.0.0.1', noDelay: true })
+    const target = connect({ port: targetPort, host: targetHost, noDelay: true })
     for (const [socket, other] of [
       [client, target],
       [target, client],

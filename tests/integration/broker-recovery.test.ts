@@ -10,9 +10,9 @@ import { startRabbitmq } from '../helpers/rabbitmq-server.ts'
 async function openThroughProxy() {
   const url = new URL(inject('amqpUrl'))
   const scope = new AsyncDisposableStack()
-  const proxy = scope.use(await startHalfOpenProxy(Number(url.port)))
+  const proxy = scope.use(await startHalfOpenProxy(Number(url.port), url.hostname))
   const world = scope.use(await BrokerWorld.open(url.href))
-  url.port = String(proxy.port)
+  url.host = `127.0.0.1:${proxy.port}`
   return {
     proxy,
     world,
