@@ -18,7 +18,7 @@ const LOOK_MS = 60_000
 /**
  * Executions in a form that a newer Runlet writes and this one can't read, as a roll back leaves them: each is put aside once, into a durable queue that nobody
  * consumes, so that none goes in circles or is lost. A runner looks there when it starts, and now and then, and puts back into the queue of its language what
- * it can read; the rest stays, for as long as it takes. docs/adr/0014.
+ * it can read; the rest stays, for as long as it takes. docs/adr/0013.
  */
 export class Parking {
   readonly #names: Names

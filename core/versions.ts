@@ -4,7 +4,7 @@ import { Envelope, ExecutionRecord } from './execution.ts'
 
 /**
  * Reading what another Runlet may have written: an older one, whose every form is understood (tests/fixtures/samples holds one of each), or a newer one, after
- * a roll back. What says that it is newer is not ours to judge: it is kept for who understands it, and never taken for damaged. docs/adr/0014.
+ * a roll back. What says that it is newer is not ours to judge: it is kept for who understands it, and never taken for damaged. docs/adr/0013.
  */
 export type Reading<Value> =
   | { value: Value }

@@ -30,7 +30,7 @@ import { MemoryTracer } from './fakes/tracer.ts'
 
 /**
  * What this and every earlier Runlet wrote where another version may read it: tests/fixtures/samples, one folder a kind, the newest last by name. A sample is
- * never changed. When a test here says that today's writer writes something else, that is a new form: add a sample beside the others (docs/adr/0014).
+ * never changed. When a test here says that today's writer writes something else, that is a new form: add a sample beside the others (docs/adr/0013).
  */
 const FOLDER = join(import.meta.dirname, 'fixtures/samples')
 
