@@ -1,4 +1,5 @@
 /** Many executions from few Jobs: the rate that this machine sustains, and who uses the CPU meanwhile. */
+import { forwardTo } from '../tests/helpers/cluster-forward.ts'
 import { BY_HAND, rateByHand } from './by-hand.ts'
 import { kubectl, target } from './cluster.ts'
 import { startGoJudge } from './go-judge.ts'
@@ -12,6 +13,7 @@ const WHERE = 'nested'
 const CALLERS = [1, 4, 16, 64]
 const BARE_AT_ONCE = 4
 const GO_JUDGE_PORT = 5051
+const API_PORT = 80
 /** Enough for the group commit to be in step, few enough for a round to take seconds. */
 const EXECUTIONS = { python: 600, javascript: 300 }
 /** Before the first round: what is sustained begins when the Jobs that the language may have are there. */
@@ -47,7 +49,7 @@ async function sustained(base: string, language: keyof typeof EXECUTIONS, caller
 
 /** Needs a release whose languages have `tier: nested`, on this machine: the CPU of all parts is read from /proc. */
 export async function benchNested(): Promise<Row[]> {
-  const { base } = target()
+  const { base, namespace, release } = target()
   const rows: Row[] = []
   await using goJudge = await startGoJudge(GO_JUDGE_PORT)
   for (const language of ['python', 'javascript'] as const) {
@@ -58,6 +60,8 @@ export async function benchNested(): Promise<Row[]> {
     const what = `go-judge, ${language}, ${BARE_AT_ONCE} callers`
     rows.push({ what, where: 'by hand', summary: { ...summarize(times), perSecond } })
   }
-  rows.push(...(await benchNeighbours(base)))
+  // Past the Ingress: one without a CPU request has next to no share of a busy node, and would be all that is measured.
+  await using forward = await forwardTo(namespace, `service/${release}-api`, API_PORT)
+  rows.push(...(await benchNeighbours(`http://127.0.0.1:${forward.port}`)))
   return rows
 }
