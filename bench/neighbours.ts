@@ -1,5 +1,5 @@
 /** What an execution notices of others in the same Job that exhaust something: its times alone, beside programs that wait, and beside bombs. */
-import { BOMB_LIMITS, BOMBS } from './bombs.ts'
+import { BOMB_LIMITS, BOMBS } from '../tests/helpers/bombs.ts'
 import { PROGRAMS, send, timeParallel, timeRun } from './http.ts'
 import { summarize } from './statistics.ts'
 import type { Row } from './table.ts'

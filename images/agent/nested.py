@@ -34,15 +34,19 @@ def system(number, *arguments):
     return result
 
 
+def call(name, *arguments):
+    """A function of libc that gives 0 when it succeeds."""
+    if LIBC[name](*arguments) != 0:
+        raise OSError(ctypes.get_errno(), "%s%r: %s" % (name, arguments, os.strerror(ctypes.get_errno())))
+
+
 def network_namespaces(count):
     """Descriptors of that many empty network namespaces. The caller stays in yet another: it needs no network either."""
     found = []
     for _ in range(count):
-        if LIBC.unshare(CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNET)")
+        call("unshare", CLONE_NEWNET)
         found.append(os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
-    if LIBC.unshare(CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNET)")
+    call("unshare", CLONE_NEWNET)
     return found
 
 
@@ -101,21 +105,16 @@ def put_behind(uid):
 
 def prepare_mounts():
     """A mount namespace for the caller with little in it, since every sandbox copies all of it. (/tmp goes when the nursery needs its work folder no more.)"""
-    def mount(*arguments):
-        if LIBC.mount(*arguments) != 0:
-            raise OSError(ctypes.get_errno(), "mount%r" % (arguments,))
-
-    if LIBC.unshare(CLONE_NEWNS) != 0:
-        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNS)")
-    mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+    call("unshare", CLONE_NEWNS)
+    call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
     with open("/proc/self/mountinfo") as mounts:
         points = [line.split()[4] for line in mounts]
     for point in reversed(points):
-        if (point in ("/dev/shm", "/dev/mqueue") or point.startswith("/sys/fs/")) and LIBC.umount2(point.encode(), MNT_DETACH) != 0:
-            raise OSError(ctypes.get_errno(), "umount2(%s)" % point)
+        if point in ("/dev/shm", "/dev/mqueue") or point.startswith("/sys/fs/"):
+            call("umount2", point.encode(), MNT_DETACH)
     for folder in HOST_FACTS:
         if os.path.isdir(folder):
-            mount(b"tmpfs", folder.encode(), b"tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, b"size=4k,mode=555")
+            call("mount", b"tmpfs", folder.encode(), b"tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, b"size=4k,mode=555")
     if not os.path.isdir("/dev/shm"):
         raise OSError("there is no folder /dev/shm")
 

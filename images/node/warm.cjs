@@ -191,6 +191,8 @@ function collectGarbage() {
   collect()
 }
 
+const pairsOf = (env) => Object.entries(env).map((pair) => pair.join('='))
+
 /** A fork has the pid and the Math.random of the others. V8 looks at the seed when a context asks for its first number; those of workers are to differ. */
 function becomeSomebody(seed) {
   Object.defineProperty(process, 'pid', { value: Number(fs.readlinkSync('/proc/self')) })
@@ -214,8 +216,8 @@ if (isMainThread) {
     becomeSomebody(nursery.serve()) // serve returns in each guest, and only there
   }
   const { path, command, args, env, cwd } = readClaim(nursery ? () => {} : warmUp)
-  const pairs = Object.entries(env).map((pair) => pair.join('='))
-  if (command) nursery.become(path, command, pairs) // a request whose `env` acts while Node starts
+  // A request whose `env` acts while Node starts.
+  if (command) nursery.become(path, command, pairsOf(env))
   nursery?.settle()
   hideWait(performance.now() - took)
   process.argv.push(...args)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { BOMB_LIMITS, BOMBS } from '../../bench/bombs.ts'
+import { BOMB_LIMITS, BOMBS } from '../helpers/bombs.ts'
 import { apply, eventually, getAll, kubectl } from '../helpers/cluster.ts'
 import { Client, type Execution, type Program } from '../helpers/cluster-client.ts'
 import { componentPods, explainFailures, installRelease, metricsOf, type Release } from '../helpers/cluster-release.ts'

@@ -62,19 +62,26 @@ INTERPOSED int pthread_join(pthread_t thread, void **result)
 	return next(thread, result);
 }
 
+/* The place in `waits` that a thread of the nursery has taken. */
+static int note_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+	for (int at = 0; at < COUNT(waits); at++) {
+		pthread_cond_t *none = NULL;
+		if (!__atomic_compare_exchange_n(&waits[at].condition, &none, condition, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) continue;
+		waits[at].mutex = mutex;
+		return at;
+	}
+	return -1;
+}
+
 INTERPOSED int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
 	static __typeof__(&pthread_cond_wait) next;
-	int at = COUNT(waits);
 	if (!next && !(next = dlvsym(RTLD_NEXT, "pthread_cond_wait", "GLIBC_2.3.2"))) /* x86-64 has an older one of the same name */
 		next = dlsym(RTLD_NEXT, "pthread_cond_wait");
-	if (!in_guest) {
-		pthread_cond_t *none = NULL;
-		for (at = 0; at < COUNT(waits) && !__atomic_compare_exchange_n(&waits[at].condition, &none, condition, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); at++) none = NULL;
-		if (at < COUNT(waits)) waits[at].mutex = mutex;
-	}
-	int error = next(condition, mutex);
-	if (at < COUNT(waits)) __atomic_store_n(&waits[at].condition, NULL, __ATOMIC_SEQ_CST);
+	if (in_guest) return next(condition, mutex);
+	int at = note_wait(condition, mutex), error = next(condition, mutex);
+	if (at >= 0) __atomic_store_n(&waits[at].condition, NULL, __ATOMIC_SEQ_CST);
 	return error;
 }
 
@@ -126,8 +133,8 @@ static void note_descriptors(const int *mine, int count)
 		for (int at = 0; at < count; at++) known |= mine[at] == fd;
 		if (known) continue;
 		if (readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1) < 0 || fstat(fd, &facts) < 0) fail("descriptor %d", fd);
-		int kind = S_ISFIFO(facts.st_mode) ? PIPE : !strcmp(target, "anon_inode:[eventfd]") ? EVENT : !strcmp(target, "anon_inode:[eventpoll]") ? POLL : -1;
 		if (!strcmp(target, "/dev/null")) continue;
+		int kind = S_ISFIFO(facts.st_mode) ? PIPE : !strcmp(target, "anon_inode:[eventfd]") ? EVENT : !strcmp(target, "anon_inode:[eventpoll]") ? POLL : -1;
 		errno = 0;
 		if (kind < 0 || shared_count == COUNT(shared)) fail("a guest would share descriptor %d, %s", fd, target);
 		shared[shared_count].fd = fd, shared[shared_count].kind = kind, shared[shared_count++].inode = facts.st_ino;

@@ -46,15 +46,6 @@ void fail(const char *format, ...)
 	_exit(127);
 }
 
-static void write_word(int fd, const char *format, ...)
-{
-	char text[64];
-	va_list arguments;
-	va_start(arguments, format);
-	MUST(write(fd, text, vsnprintf(text, sizeof text, format, arguments)));
-	va_end(arguments);
-}
-
 /* ---------------------------------------------------------------- messages */
 
 struct field { char *data; uint32_t size; };
@@ -161,7 +152,7 @@ static void run_init(void)
 	for (int at = 0; at < order.fd_count; at++) close(order.fds[at]);
 	for (pid_t pid = 0; pid != guest;) pid = MUST(waitpid(-1, &status, 0));
 	while (kill(-1, SIGKILL) == 0 && waitpid(-1, NULL, 0) > 0) {} /* the kernel would do it as well, but what they used would not be counted */
-	write_word(deaths, "%.*s %d", (int)order.fields[SERIAL].size, order.fields[SERIAL].data, status);
+	MUST(dprintf(deaths, "%.*s %d", (int)order.fields[SERIAL].size, order.fields[SERIAL].data, status));
 	_exit(0);
 }
 
